@@ -1,0 +1,139 @@
+//! What the edge is told: the door's limits (fixed until a restart) and the upstreams (replaced by a reload).
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use http::{HeaderName, HeaderValue, Method};
+use ipnet::IpNet;
+
+use crate::policy::UpstreamRules;
+
+/// The public door. Fixed until a restart.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// Where it listens.
+    pub listen: Vec<SocketAddr>,
+    /// Threads of the proxy, at least 1.
+    pub threads: usize,
+    /// Whether the management API answers here too.
+    pub expose_management: bool,
+    /// Whose `X-Forwarded-*` and `Forwarded` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The methods let in.
+    pub methods: Vec<Method>,
+    /// Bytes of a request's head beyond the request line; more is a 431.
+    pub max_header_bytes: usize,
+    /// Header fields of a request; more is a 431.
+    pub max_headers: usize,
+    /// Bytes of a request's target; more is a 414.
+    pub max_target_bytes: usize,
+    /// Bytes of a request's body; more is a 413.
+    pub max_body: u64,
+    /// Time for a request's whole head.
+    pub header_timeout: Duration,
+    /// Time that a connection may stand idle between two requests.
+    pub idle_timeout: Duration,
+    /// Time between two reads of a request's body.
+    pub body_timeout: Duration,
+    /// Connections in all; one more is closed at once.
+    pub max_connections: usize,
+    /// Time that running requests get when the process is told to stop.
+    pub shutdown_grace: Duration,
+}
+
+/// One server of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// A host name or an address, without brackets.
+    pub host: Arc<str>,
+    /// The port.
+    pub port: u16,
+}
+
+/// Which `Host` an upstream sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostHeader {
+    /// The client's.
+    Client,
+    /// The server's own, as configured.
+    Upstream,
+    /// This one.
+    Literal(HeaderValue),
+}
+
+/// How a list of scopes is written in a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListStyle {
+    /// One blank between two.
+    Blanks,
+    /// A comma without a blank between two.
+    Commas,
+}
+
+/// The header names that an upstream is told the identity by; a role without a name is not told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IdentityNames {
+    /// The organisation's id. Several names get the same value.
+    pub owner: Vec<HeaderName>,
+    /// The organisation's name.
+    pub owner_name: Vec<HeaderName>,
+    /// The client's id.
+    pub client: Vec<HeaderName>,
+    /// The client's name.
+    pub client_name: Vec<HeaderName>,
+    /// The token's scopes.
+    pub scopes: Vec<(HeaderName, ListStyle)>,
+    /// The token's audiences.
+    pub audience: Vec<HeaderName>,
+    /// The token's `jti`.
+    pub token_id: Vec<HeaderName>,
+}
+
+/// One upstream.
+#[derive(Debug, Clone)]
+pub struct UpstreamSettings {
+    /// Its part of the route table; its name is there.
+    pub rules: UpstreamRules,
+    /// Its servers, at least one; asked in turn.
+    pub servers: Vec<Server>,
+    /// Whether its path is cut off before forwarding.
+    pub strip_prefix: bool,
+    /// Whether headers that override target or method go through.
+    pub pass_override_headers: bool,
+    /// Whether the client's `Authorization` goes through.
+    pub forward_authorization: bool,
+    /// Headers set on every request; secret values are marked sensitive.
+    pub set_headers: Vec<(HeaderName, HeaderValue)>,
+    /// Headers removed from every request.
+    pub remove_headers: Vec<HeaderName>,
+    /// Which `Host` it sees.
+    pub host_header: HostHeader,
+    /// Time for a connection to come about.
+    pub connect_timeout: Duration,
+    /// Time until an answer's head.
+    pub timeout: Duration,
+    /// Time between two bytes after that.
+    pub stream_idle_timeout: Duration,
+    /// How often a request that is safe to repeat is tried again.
+    pub retries: u32,
+    /// What it is told of the caller.
+    pub identity: IdentityNames,
+}
+
+/// What a reload replaces.
+#[derive(Debug, Clone, Default)]
+pub struct LiveSettings {
+    /// The upstreams; the `index` in each one's policy is its place here.
+    pub upstreams: Vec<UpstreamSettings>,
+    /// Names that no client may send, beside those every build reserves: each one configured in any upstream, and the
+    /// whole families of the presets in use.
+    pub reserved: ReservedNames,
+}
+
+/// Header names that only Portcullis may set. Two names are the same when their letters and digits are, in any case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReservedNames {
+    /// Whole names.
+    pub exact: Vec<String>,
+    /// Beginnings of names.
+    pub prefixes: Vec<String>,
+}

@@ -1,0 +1,9 @@
+#![doc = "x"]
+pub mod cache;
+pub mod config;
+pub mod edge;
+pub mod model;
+pub mod observe;
+pub mod policy;
+pub mod registry;
+pub mod store;

@@ -1,0 +1,106 @@
+//! Rules as values: what an upstream and each of its rules ask of a request.
+
+use std::{fmt, sync::Arc};
+
+use http::Method;
+
+use super::{HostPattern, PathFeatures, PathPattern, PathPrefix};
+use crate::model::{Audience, OrganizationId, ScopeSet};
+
+/// What a rule asks for. There is no "nothing": a rule that says nothing is a mistake in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody; credentials are not looked at.
+    Public,
+    /// Identity if a token comes; a bad token is refused.
+    Optional,
+    /// Any valid token.
+    Token,
+    /// A token with all of these scopes.
+    AllScopes(ScopeSet),
+    /// A token with at least one of these scopes.
+    AnyScope(ScopeSet),
+}
+
+/// Methods, sorted by name, HEAD beside GET. Its `Display` is the value of `Allow`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MethodSet(Vec<Method>);
+
+impl MethodSet {
+    /// The set of these; `GET` brings `HEAD`.
+    #[must_use]
+    pub fn new(methods: impl IntoIterator<Item = Method>) -> Self {
+        let mut methods: Vec<Method> = methods.into_iter().collect();
+        if methods.contains(&Method::GET) {
+            methods.push(Method::HEAD);
+        }
+        methods.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        methods.dedup();
+        Self(methods)
+    }
+
+    /// Whether `method` is one of them.
+    #[must_use]
+    pub fn contains(&self, method: &Method) -> bool {
+        self.0.contains(method)
+    }
+
+    /// The methods of both.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self::new(self.0.iter().chain(&other.0).cloned())
+    }
+}
+
+impl fmt::Display for MethodSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, method) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            f.write_str(method.as_str())?;
+        }
+        Ok(())
+    }
+}
+
+/// One rule of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Which paths, as the client sends them.
+    pub path: PathPattern,
+    /// Which methods; `None` is every method that the door lets in.
+    pub methods: Option<MethodSet>,
+    /// What it asks for.
+    pub access: Access,
+}
+
+/// What an upstream asks of every request, whatever the rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamPolicy {
+    /// Its name in the configuration, in metrics and in logs.
+    pub name: Arc<str>,
+    /// Its place in the configuration: finds whatever else is known of it.
+    pub index: usize,
+    /// The audience that a token must be for.
+    pub audience: Option<Audience>,
+    /// Only these organisations and those below them; everybody when empty.
+    pub owners: Vec<OrganizationId>,
+}
+
+/// An upstream's part of the route table, as configured.
+#[derive(Debug, Clone)]
+pub struct UpstreamRules {
+    /// What it asks of every request.
+    pub policy: UpstreamPolicy,
+    /// Which hosts.
+    pub host: HostPattern,
+    /// The part of the path space that it owns.
+    pub path: PathPrefix,
+    /// Whether its paths and rules ignore case.
+    pub case_insensitive: bool,
+    /// What its paths may hold although it is refused by default.
+    pub allow_in_path: PathFeatures,
+    /// Its rules, in no order that matters.
+    pub rules: Vec<Rule>,
+}

@@ -1,0 +1,14 @@
+//! What the registry is told. Fixed until a restart.
+
+use std::time::Duration;
+
+/// Lifetimes of tokens and secrets.
+#[derive(Debug, Clone, Copy)]
+pub struct RegistrySettings {
+    /// How long the tokens of a client live that sets nothing itself.
+    pub token_duration: Duration,
+    /// The longest that a client may set; more is refused.
+    pub max_token_duration: Duration,
+    /// How long old secrets live on after a rotation that asks for an overlap without saying how long.
+    pub secret_overlap: Duration,
+}

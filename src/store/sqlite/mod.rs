@@ -1,0 +1,4 @@
+//! x
+#[derive(Debug)]
+/// x
+pub struct SqliteStore;
