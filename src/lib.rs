@@ -2,8 +2,11 @@
 pub mod cache;
 pub mod config;
 pub mod edge;
+pub mod guard;
 pub mod model;
 pub mod observe;
 pub mod policy;
 pub mod registry;
 pub mod store;
+pub mod tokens;
+pub mod web;

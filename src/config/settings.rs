@@ -17,7 +17,7 @@ pub struct Settings {
     pub public_url: String,
     /// Where the private listener listens.
     pub admin_listen: SocketAddr,
-    /// The SQLite file.
+    /// The file of the embedded store.
     pub store: PathBuf,
     /// Tokens and secrets.
     pub tokens: RegistrySettings,

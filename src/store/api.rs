@@ -116,10 +116,10 @@ pub struct ClientWithSecrets {
 }
 
 /// What became of [`Store::delete_organization`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeleteOrganization {
-    /// It is gone, with its clients and their tokens.
-    Deleted,
+    /// It is gone, with these clients of it.
+    Deleted(Vec<ClientId>),
     /// There is none of this id.
     Absent,
     /// It has organisations below it and stays.

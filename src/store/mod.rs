@@ -7,6 +7,7 @@ mod api;
 mod change;
 mod feed;
 mod sqlite;
+mod uses;
 
 pub use api::{
     ClientUpdate, ClientWithSecrets, DeleteOrganization, DeleteSecret, InsertSecret, InsertToken, NewOrganization,
@@ -15,3 +16,4 @@ pub use api::{
 pub use change::{Action, Actor, Audit, Change, Subject};
 pub use feed::follow;
 pub use sqlite::SqliteStore;
+pub use uses::{UseMark, Uses, write_uses};

@@ -9,6 +9,7 @@ use crate::{
     cache::Fresh,
     model::{AudienceSet, ClientId, Name, OrganizationId, ScopeSet, Timestamp, Token},
     registry::ClientEntry,
+    store::UseMark,
 };
 
 /// What a header may not hold as it is: everything but blanks and visible ASCII, and `%` itself.
@@ -23,6 +24,7 @@ pub struct Grant {
     scopes: ScopeSet,
     audiences: AudienceSet,
     identity: Identity,
+    mark: UseMark,
 }
 
 /// A grant as an upstream is told of it: header values, made once.
@@ -62,7 +64,8 @@ impl Grant {
             audience: value(&audiences.to_string()),
             token_id: value(&token.id.to_string()),
         };
-        Self { token, client, scopes, audiences, identity }
+        let mark = UseMark::new(token.last_used);
+        Self { token, client, scopes, audiences, identity, mark }
     }
 
     /// The token's record, as at its issue.
@@ -113,7 +116,11 @@ impl Grant {
         &self.identity
     }
 
-    /// The client as it was when this grant was made, to ask whether that still holds.
+    pub(super) const fn mark(&self) -> &UseMark {
+        &self.mark
+    }
+
+    /// Whether the client still is as it was when this grant was made.
     pub(super) fn client_is_current(&self) -> bool {
         self.client.is_current()
     }

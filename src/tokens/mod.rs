@@ -8,4 +8,4 @@ mod grant;
 mod service;
 
 pub use grant::{Grant, Identity};
-pub use service::{IssueError, IssueRequest, Issued, TokenSettings, Tokens, Unresolved};
+pub use service::{IssueError, IssueRequest, Issued, Revocation, Tokens, Unresolved};

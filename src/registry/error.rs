@@ -1,0 +1,41 @@
+//! Why a verb of the registry did not do its work. No HTTP statuses here.
+
+use std::time::Duration;
+
+use super::PasswordsBusy;
+use crate::{model::RandomError, store::StoreError};
+
+/// Why a verb of the registry did not do its work; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegistryError {
+    /// There is no such organisation, client or secret.
+    #[error("there is none of this id")]
+    Absent,
+    /// The organisation has others below it.
+    #[error("the organisation has organisations below it; delete those first")]
+    HasChildren,
+    /// Token lifetimes are 1 second to the configured maximum.
+    #[error("a token's duration is 1 second to {} seconds (tokens.max_duration)", .max.as_secs())]
+    TokenDuration {
+        /// The maximum.
+        max: Duration,
+    },
+    /// Default scopes that the client does not have.
+    #[error("default_scopes must be some of the client's scopes")]
+    DefaultScopes,
+    /// The client has as many live secrets as it may.
+    #[error("the client has {0} live secrets, the most there can be; delete one first")]
+    TooManySecrets(u32),
+    /// The secret was used in the last 24 hours.
+    #[error("the secret was used in the last 24 hours; delete it with force if that is meant")]
+    SecretInUse,
+    /// Too many passwords wait to be hashed.
+    #[error(transparent)]
+    Busy(#[from] PasswordsBusy),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No randomness.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+}

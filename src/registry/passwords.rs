@@ -1,0 +1,239 @@
+//! Argon2id on threads of its own: bounded, never on a thread that serves requests, and paid once a credential.
+//!
+//! That a hash belongs to a secret never changes, so it is remembered once it is known; whether the hash still counts
+//! (rotation, deletion, expiry) is asked of the registry each time, before the hash is looked at.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use quick_cache::sync::Cache;
+use ring::digest;
+use tokio::sync::oneshot;
+
+use crate::model::{HashedSecret, SecretDigest, SecretText};
+
+/// OWASP's second choice for argon2id: 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+/// How many computations may wait for each thread: under a second of them.
+const WAITING_PER_THREAD: usize = 24;
+/// How many verified credentials are remembered.
+const REMEMBERED: usize = 100_000;
+
+/// More passwords wait to be hashed than can be within a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many password checks at once; try again in a second")]
+pub struct PasswordsBusy;
+
+type Job = Box<dyn FnOnce(&Argon2<'_>) + Send>;
+/// A hash and a secret that belong together, as one fixed-size key.
+type Pair = [u8; 32];
+
+/// Hashes and verifies secrets. Cheap to clone; its threads end with the last clone.
+#[derive(Clone)]
+pub struct Passwords {
+    jobs: mpsc::SyncSender<Job>,
+    waiting: Arc<AtomicUsize>,
+    verified: Arc<Cache<Pair, ()>>,
+    /// What is verified in place of the hash of a client that does not exist.
+    decoy: Arc<HashedSecret>,
+}
+
+impl Passwords {
+    /// A pool of this many threads.
+    ///
+    /// # Errors
+    /// The reason, if the threads cannot be started or argon2 refuses to work.
+    pub fn start(threads: usize) -> Result<Self, String> {
+        let argon2 = argon2().map_err(|error| error.to_string())?;
+        let threads = threads.max(1);
+        let (jobs, queue) = mpsc::sync_channel::<Job>(WAITING_PER_THREAD * threads);
+        let queue = Arc::new(Mutex::new(queue));
+        let waiting = Arc::new(AtomicUsize::new(0));
+        for number in 0..threads {
+            let (queue, waiting, argon2) = (queue.clone(), waiting.clone(), argon2.clone());
+            thread::Builder::new()
+                .name(format!("argon2-{number}"))
+                .spawn(move || work(&queue, &waiting, &argon2))
+                .map_err(|error| format!("cannot start a thread for password hashing: {error}"))?;
+        }
+        let decoy = hash(&argon2, &SecretText::new("decoy".into())).ok_or("argon2 does not hash")?;
+        Ok(Self { jobs, waiting, verified: Arc::new(Cache::new(REMEMBERED)), decoy: Arc::new(decoy) })
+    }
+
+    /// How many computations wait or run.
+    #[must_use]
+    pub fn queue_depth(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// The argon2id hash of a secret.
+    ///
+    /// # Errors
+    /// [`PasswordsBusy`] if too many wait.
+    pub async fn hash(&self, secret: SecretText) -> Result<HashedSecret, PasswordsBusy> {
+        self.compute(move |argon2| hash(argon2, &secret)).await?.ok_or(PasswordsBusy)
+    }
+
+    /// Whether `hashed` is the hash of the secret with this digest: remembered, or computed once for all who ask.
+    ///
+    /// # Errors
+    /// [`PasswordsBusy`] if too many wait.
+    pub async fn verify(
+        &self,
+        hashed: &HashedSecret,
+        secret: &SecretText,
+        digest: SecretDigest,
+    ) -> Result<bool, PasswordsBusy> {
+        let pair = pair(hashed, digest);
+        let Err(guard) = self.verified.get_value_or_guard_async(&pair).await else { return Ok(true) };
+        let right = self.compute_verify(hashed, secret).await?;
+        if right {
+            // A pair that does not fit is computed again: nothing else depends on its being kept.
+            let _ = guard.insert(());
+        }
+        Ok(right)
+    }
+
+    /// Takes the time of verifying a wrong secret, and says no.
+    ///
+    /// # Errors
+    /// [`PasswordsBusy`] if too many wait.
+    pub async fn refuse(&self, secret: &SecretText) -> Result<bool, PasswordsBusy> {
+        self.compute_verify(&self.decoy, secret).await.map(|_| false)
+    }
+
+    async fn compute_verify(&self, hashed: &HashedSecret, secret: &SecretText) -> Result<bool, PasswordsBusy> {
+        let (hashed, secret) = (hashed.clone(), secret.clone());
+        self.compute(move |argon2| verify(argon2, &hashed, &secret)).await
+    }
+
+    async fn compute<T: Send + 'static>(
+        &self,
+        computation: impl FnOnce(&Argon2<'_>) -> T + Send + 'static,
+    ) -> Result<T, PasswordsBusy> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |argon2| {
+            // Who asked may have gone: then nobody reads the answer.
+            if !answer.is_closed() {
+                let _ = answer.send(computation(argon2));
+            }
+        });
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        if self.jobs.try_send(job).is_err() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(PasswordsBusy);
+        }
+        answered.await.map_err(|_| PasswordsBusy)
+    }
+}
+
+impl std::fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passwords")
+    }
+}
+
+fn work(queue: &Mutex<mpsc::Receiver<Job>>, waiting: &AtomicUsize, argon2: &Argon2<'_>) {
+    loop {
+        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        job(argon2);
+        waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn argon2() -> Result<Argon2<'static>, argon2::Error> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn hash(argon2: &Argon2<'_>, secret: &SecretText) -> Option<HashedSecret> {
+    argon2.hash_password(secret.expose().as_bytes()).ok().map(|phc| HashedSecret::from_phc(phc.to_string()))
+}
+
+/// Verification takes the costs from the stored text: one that asks for more than ours is not one of ours.
+fn verify(argon2: &Argon2<'_>, hashed: &HashedSecret, secret: &SecretText) -> bool {
+    let Ok(phc) = PasswordHash::new(hashed.as_phc()) else { return false };
+    let Ok(params) = Params::try_from(&phc) else { return false };
+    params.m_cost() <= MEMORY_KIB
+        && params.t_cost() <= PASSES
+        && params.p_cost() <= LANES
+        && argon2.verify_password(secret.expose().as_bytes(), &phc).is_ok()
+}
+
+fn pair(hashed: &HashedSecret, secret: SecretDigest) -> Pair {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(secret.as_bytes());
+    context.update(hashed.as_phc().as_bytes());
+    let mut pair = [0; 32];
+    for (to, from) in pair.iter_mut().zip(context.finish().as_ref()) {
+        *to = *from;
+    }
+    pair
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{CheckKey, SecretKind};
+
+    fn secret() -> (SecretText, SecretDigest) {
+        CheckKey::new([1; 32]).mint(SecretKind::ClientSecret).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_right_secret_is_verified_and_another_is_not() {
+        let passwords = Passwords::start(2).unwrap();
+        let ((right, right_digest), (wrong, wrong_digest)) = (secret(), secret());
+        let hashed = passwords.hash(right.clone()).await.unwrap();
+        assert!(hashed.as_phc().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(passwords.verify(&hashed, &right, right_digest).await.unwrap());
+        assert!(!passwords.verify(&hashed, &wrong, wrong_digest).await.unwrap());
+        assert!(!passwords.refuse(&right).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_verified_credential_is_known_again_without_a_computation() {
+        let passwords = Passwords::start(1).unwrap();
+        let (right, digest) = secret();
+        let hashed = passwords.hash(right.clone()).await.unwrap();
+        assert!(passwords.verify(&hashed, &right, digest).await.unwrap());
+        // The only thread is held up: whatever needed a computation now would not come back.
+        let (hold, release) = mpsc::channel::<()>();
+        passwords.jobs.try_send(Box::new(move |_| drop(release.recv()))).unwrap();
+        assert!(passwords.verify(&hashed, &right, digest).await.unwrap());
+        drop(hold);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_said_at_once() {
+        let passwords = Passwords::start(1).unwrap();
+        let (hold, release) = mpsc::channel::<()>();
+        passwords.jobs.try_send(Box::new(move |_| drop(release.recv()))).unwrap();
+        while passwords.jobs.try_send(Box::new(|_| ())).is_ok() {}
+        assert_eq!(passwords.refuse(&secret().0).await, Err(PasswordsBusy));
+        drop(hold);
+    }
+
+    #[tokio::test]
+    async fn hashes_that_ask_for_more_work_than_ours_are_not_computed() {
+        let argon2 = argon2().unwrap();
+        let (right, _) = secret();
+        let hashed = hash(&argon2, &right).unwrap();
+        let heavy = HashedSecret::from_phc(hashed.as_phc().replace("t=2", "t=2000"));
+        assert!(verify(&argon2, &hashed, &right));
+        assert!(!verify(&argon2, &heavy, &right));
+    }
+}

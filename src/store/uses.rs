@@ -1,0 +1,123 @@
+//! When things were last used: noted on the hot path without waiting, written in batches when there is time.
+
+use std::{
+    collections::HashMap,
+    mem::discriminant,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+
+use super::{Store, Use};
+use crate::model::Timestamp;
+
+/// How exact a noted use is.
+const RESOLUTION: Duration = Duration::from_mins(1);
+/// How many notes may wait; more are dropped, and come again with a later use.
+const WAITING: usize = 10_000;
+/// How often notes are written.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// When something was last noted as used, so that it is noted at most once a minute.
+#[derive(Debug)]
+pub struct UseMark(AtomicI64);
+
+impl UseMark {
+    /// The mark of something last used then.
+    #[must_use]
+    pub fn new(last_used: Option<Timestamp>) -> Self {
+        Self(AtomicI64::new(last_used.map_or(i64::MIN, Timestamp::as_seconds)))
+    }
+
+    /// Whether a use at `now` is to be noted; marks it as noted.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        let last = self.0.load(Ordering::Relaxed);
+        let due = now.as_seconds().saturating_sub(last) >= i64::try_from(RESOLUTION.as_secs()).unwrap_or(60);
+        due && self.0.compare_exchange(last, now.as_seconds(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+/// Where uses are noted.
+#[derive(Debug, Clone)]
+pub struct Uses(mpsc::Sender<Use>);
+
+impl Uses {
+    /// A notebook, and what [`write_uses`] empties it by.
+    #[must_use]
+    pub fn new() -> (Self, mpsc::Receiver<Use>) {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        (Self(sender), receiver)
+    }
+
+    /// Notes a use; never waits.
+    pub fn note(&self, noted: Use) {
+        // A full notebook loses a "last used" by a minute; nothing else depends on it.
+        let _ = self.0.try_send(noted);
+    }
+}
+
+/// Writes what is noted until every [`Uses`] is gone and all is written. A store that does not answer loses notes,
+/// never more than memory allows.
+pub async fn write_uses(store: Arc<dyn Store>, mut noted: mpsc::Receiver<Use>) {
+    let mut batch = Vec::new();
+    while noted.recv_many(&mut batch, WAITING).await > 0 {
+        if let Err(error) = store.record_uses(latest(batch.drain(..))).await {
+            tracing::warn!(%error, "when clients and tokens were last used could not be written");
+        }
+        if !noted.is_closed() {
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+}
+
+/// The last use of each thing.
+fn latest(uses: impl Iterator<Item = Use>) -> Vec<Use> {
+    let mut last = HashMap::new();
+    for noted in uses {
+        let (id, at): (Vec<u8>, Timestamp) = match noted {
+            Use::Client(id, at) => (id.as_bytes().to_vec(), at),
+            Use::Secret(id, at) => (id.as_bytes().to_vec(), at),
+            Use::Token(id, at) => (id.as_bytes().to_vec(), at),
+        };
+        let kept = last.entry((discriminant(&noted), id)).or_insert((at, noted));
+        if at > kept.0 {
+            *kept = (at, noted);
+        }
+    }
+    last.into_values().map(|(_, noted)| noted).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ClientId;
+
+    #[test]
+    fn a_use_is_noted_once_a_minute() {
+        let mark = UseMark::new(None);
+        assert!(mark.is_due(Timestamp::from_seconds(100)));
+        assert!(!mark.is_due(Timestamp::from_seconds(159)));
+        assert!(mark.is_due(Timestamp::from_seconds(160)));
+    }
+
+    #[test]
+    fn of_several_uses_the_last_is_kept() {
+        let id = ClientId::from_bytes([1; 8]);
+        let at = Timestamp::from_seconds;
+        let uses = [Use::Client(id, at(5)), Use::Client(id, at(9)), Use::Client(id, at(7))];
+        assert_eq!(latest(uses.into_iter()), [Use::Client(id, at(9))]);
+    }
+
+    #[test]
+    fn a_full_notebook_never_waits() {
+        let (uses, _receiver) = Uses::new();
+        for second in 0..20_000 {
+            uses.note(Use::Client(ClientId::from_bytes([1; 8]), Timestamp::from_seconds(second)));
+        }
+    }
+}

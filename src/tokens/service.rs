@@ -1,0 +1,284 @@
+//! Issue, resolve, introspect, revoke.
+
+use std::{sync::Arc, time::Duration};
+
+use super::Grant;
+use crate::{
+    cache::{Fresh, LookupCache},
+    model::{
+        Audience, AudienceSet, CheckKey, ClientId, Clock, OrganizationId, RandomError, ScopeSet, SecretKind,
+        SecretText, Token, TokenId,
+    },
+    observe::Metrics,
+    registry::{AuthenticatedClient, Registry},
+    store::{Audit, Change, InsertToken, Page, PageOf, Store, StoreError, Subject, Use, Uses},
+};
+
+/// How many tokens are kept in memory.
+const CACHED: usize = 100_000;
+
+/// Why a text does not grant anything.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unresolved {
+    /// No living token has this text.
+    #[error("no living token has this text")]
+    Invalid,
+    /// It could not be found out.
+    #[error(transparent)]
+    Unavailable(#[from] StoreError),
+}
+
+/// Why no token was issued.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IssueError {
+    /// A scope beyond the client's.
+    #[error("the client may not have every scope that was asked for")]
+    Scope,
+    /// An audience beyond the client's.
+    #[error("the client has no audience `{0}`")]
+    Target(Audience),
+    /// The client went or was disabled meanwhile.
+    #[error("the client is gone")]
+    ClientGone,
+    /// The store did not keep it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No randomness.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+}
+
+/// What a token is asked to be.
+#[derive(Debug, Clone, Default)]
+pub struct IssueRequest {
+    /// Some of the client's scopes; its default ones if absent.
+    pub scopes: Option<ScopeSet>,
+    /// Some of the client's audiences; all of them if absent.
+    pub audiences: Option<AudienceSet>,
+}
+
+/// A token just issued: the only time that its text is known.
+#[derive(Debug)]
+pub struct Issued {
+    /// The text.
+    pub text: SecretText,
+    /// The record.
+    pub token: Token,
+}
+
+/// What became of a revocation by a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// It is dead now, or was never alive (RFC 7009 section 2.2: the same to the caller).
+    Done,
+    /// It is another client's and lives on.
+    NotYours,
+}
+
+/// The verbs on tokens.
+pub struct Tokens {
+    store: Arc<dyn Store>,
+    registry: Arc<Registry>,
+    clock: Arc<dyn Clock>,
+    key: CheckKey,
+    uses: Uses,
+    metrics: Arc<Metrics>,
+    grants: LookupCache<TokenId, Grant>,
+}
+
+impl Tokens {
+    /// The verbs on the tokens of a store, for the clients of a registry.
+    #[must_use]
+    pub fn new(registry: Arc<Registry>, uses: Uses) -> Self {
+        let store = registry.store().clone();
+        let key = CheckKey::new(store.check_key());
+        let (clock, metrics) = (registry.clock().clone(), registry.metrics().clone());
+        Self { store, registry, clock, key, uses, metrics, grants: LookupCache::new(CACHED) }
+    }
+
+    /// Issues a token to a client. It is durable when this returns.
+    ///
+    /// # Errors
+    /// [`IssueError`]; no token is there then.
+    pub async fn issue(&self, client: &AuthenticatedClient, request: IssueRequest) -> Result<Issued, IssueError> {
+        let client = client.client();
+        let scopes = match request.scopes {
+            Some(scopes) if client.scopes.contains_all(&scopes) => scopes,
+            Some(_) => return Err(IssueError::Scope),
+            None => client.scopes_by_default(),
+        };
+        let audiences = match request.audiences {
+            Some(asked) => match asked.iter().find(|audience| !client.audiences.contains(audience)) {
+                Some(foreign) => return Err(IssueError::Target(foreign.clone())),
+                None => asked,
+            },
+            None => client.audiences.clone(),
+        };
+        let (text, digest) = self.key.mint(SecretKind::AccessToken)?;
+        let issued_at = self.clock.now();
+        let duration = client.token_duration.min(self.registry.settings().max_token_duration);
+        let token = Token {
+            id: TokenId::from_bytes(*digest.as_bytes()),
+            client: client.id,
+            epoch: client.token_epoch,
+            scopes,
+            audiences,
+            issued_at,
+            expires_at: issued_at + duration,
+            last_used: None,
+        };
+        match self.store.insert_token(token.clone()).await? {
+            InsertToken::Inserted => {
+                self.metrics.tokens_issued.inc();
+                Ok(Issued { text, token })
+            }
+            InsertToken::Refused => {
+                self.registry.forget_client(client.id);
+                Err(IssueError::ClientGone)
+            }
+        }
+    }
+
+    /// What a token's text grants at this moment. A guess ends at the check bytes; a known token costs no look-up.
+    ///
+    /// # Errors
+    /// [`Unresolved`]; nothing is granted then.
+    pub async fn resolve(&self, text: &str) -> Result<Arc<Fresh<Grant>>, Unresolved> {
+        let digest = self.key.examine(SecretKind::AccessToken, text).ok_or(Unresolved::Invalid)?;
+        let id = TokenId::from_bytes(*digest.as_bytes());
+        let now = self.clock.now();
+        let grant = match self.grants.peek(&id) {
+            Some(Some(grant)) if grant.client_is_current() => {
+                self.metrics.token_cache_hits.inc();
+                grant
+            }
+            _ => self.look_up(id).await?,
+        };
+        if !grant.lives(now) {
+            return Err(Unresolved::Invalid);
+        }
+        Ok(grant)
+    }
+
+    /// Notes that a grant was used at the proxy; written to the store when there is time.
+    pub fn note_use(&self, grant: &Grant) {
+        let now = self.clock.now();
+        if grant.mark().is_due(now) {
+            self.uses.note(Use::Token(grant.token().id, now));
+            self.uses.note(Use::Client(grant.client(), now));
+        }
+    }
+
+    /// What a living token grants, if its owner is `viewer` or below it and it has every scope in `required`
+    /// (RFC 7662 section 2.2: anything else is inactive, and no more is said).
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be found out.
+    pub async fn introspect(
+        &self,
+        text: &str,
+        required: &ScopeSet,
+        viewer: OrganizationId,
+    ) -> Result<Option<Arc<Fresh<Grant>>>, StoreError> {
+        match self.resolve(text).await {
+            Ok(grant) if grant.is_owned_within(viewer) && grant.scopes().contains_all(required) => Ok(Some(grant)),
+            Ok(_) | Err(Unresolved::Invalid) => Ok(None),
+            Err(Unresolved::Unavailable(error)) => Err(error),
+        }
+    }
+
+    /// Revokes the token of this text for the client that it was issued to (RFC 7009 section 2.1). Once this returns,
+    /// it is refused everywhere in this process.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be done.
+    pub async fn revoke(&self, text: &str, client: ClientId, audit: Audit) -> Result<Revocation, StoreError> {
+        match self.resolve(text).await {
+            Ok(grant) if grant.client() == client => {
+                self.revoke_by_id(grant.token().id, audit).await?;
+                Ok(Revocation::Done)
+            }
+            Ok(_) => Ok(Revocation::NotYours),
+            Err(Unresolved::Invalid) => Ok(Revocation::Done),
+            Err(Unresolved::Unavailable(error)) => Err(error),
+        }
+    }
+
+    /// Revokes the token of this text, whoever it was issued to: for an operator at the command line.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be done.
+    pub async fn revoke_any(&self, text: &str, audit: Audit) -> Result<bool, StoreError> {
+        match self.key.examine(SecretKind::AccessToken, text) {
+            Some(digest) => self.revoke_by_id(TokenId::from_bytes(*digest.as_bytes()), audit).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Revokes one token. `false` if there is none of this id.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be done.
+    pub async fn revoke_by_id(&self, id: TokenId, audit: Audit) -> Result<bool, StoreError> {
+        let was_there = self.store.revoke_token(id, audit).await?;
+        self.grants.invalidate(&id);
+        if was_there {
+            self.metrics.tokens_revoked.inc();
+        }
+        Ok(was_there)
+    }
+
+    /// Revokes all tokens of a client. `false` if there is no such client.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be done.
+    pub async fn revoke_all(&self, client: ClientId, audit: Audit) -> Result<bool, StoreError> {
+        let there = self.store.revoke_tokens(client, audit).await?;
+        self.registry.forget_client(client);
+        Ok(there)
+    }
+
+    /// The living tokens of a client.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn list(&self, client: ClientId, page: Page) -> Result<PageOf<Token>, StoreError> {
+        self.store.tokens(client, self.clock.now(), page).await
+    }
+
+    /// Takes note of a change made anywhere.
+    pub fn on_change(&self, change: &Change) {
+        if let Subject::Token(id) = change.subject {
+            self.grants.invalidate(&id);
+        }
+    }
+
+    async fn look_up(&self, id: TokenId) -> Result<Arc<Fresh<Grant>>, Unresolved> {
+        self.metrics.token_cache_misses.inc();
+        let deadline = Duration::from_millis(900);
+        let look_up = async {
+            loop {
+                let found = self.grants.get_or_look_up(&id, || self.load(id)).await?.ok_or(Unresolved::Invalid)?;
+                if found.client_is_current() {
+                    return Ok(found);
+                }
+                // The client changed since: the same token, seen with the client of now.
+                self.grants.invalidate(&id);
+            }
+        };
+        let late = |_| Unresolved::Unavailable(StoreError::Unavailable("no answer in time".into()));
+        tokio::time::timeout(deadline, look_up).await.map_err(late)?
+    }
+
+    async fn load(&self, id: TokenId) -> Result<Option<Grant>, Unresolved> {
+        let Some(token) = self.store.token(id).await? else { return Ok(None) };
+        let Some(client) = self.registry.client(token.client).await? else { return Ok(None) };
+        Ok(Some(Grant::new(token, client)))
+    }
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tokens")
+    }
+}
