@@ -13,10 +13,8 @@ const FORM: &str = "grant_type=client_credentials";
 #[test]
 fn after_a_kill_every_token_answered_works_and_every_revocation_holds() {
     let upstream = Upstream::start();
-    let rest = format!(
-        "[upstreams.api]\nservers = [\"{}\"]\n[[upstreams.api.rules]]\nscopes = [\"a\"]",
-        upstream.address
-    );
+    let rest =
+        format!("[upstreams.api]\nservers = [\"{}\"]\n[[upstreams.api.rules]]\nscopes = [\"a\"]", upstream.address);
     let mut gateway = Gateway::start(&rest);
     let client = gateway.client(&["a"]);
     let issued = Arc::new(Mutex::new(Vec::new()));
@@ -79,10 +77,8 @@ fn after_a_kill_every_token_answered_works_and_every_revocation_holds() {
 #[test]
 fn the_command_line_and_the_gateway_see_each_others_changes() {
     let upstream = Upstream::start();
-    let rest = format!(
-        "[upstreams.api]\nservers = [\"{}\"]\n[[upstreams.api.rules]]\nscopes = [\"a\"]",
-        upstream.address
-    );
+    let rest =
+        format!("[upstreams.api]\nservers = [\"{}\"]\n[[upstreams.api.rules]]\nscopes = [\"a\"]", upstream.address);
     let gateway = Gateway::start(&rest);
     let client = gateway.client(&["a"]);
     let token = gateway.token(&client, None);
@@ -106,10 +102,8 @@ fn the_command_line_and_the_gateway_see_each_others_changes() {
 #[test]
 fn no_secret_is_on_the_disk_in_clear() {
     let upstream = Upstream::start();
-    let rest = format!(
-        "[upstreams.api]\nservers = [\"{}\"]\n[[upstreams.api.rules]]\nscopes = [\"a\"]",
-        upstream.address
-    );
+    let rest =
+        format!("[upstreams.api]\nservers = [\"{}\"]\n[[upstreams.api.rules]]\nscopes = [\"a\"]", upstream.address);
     let mut gateway = Gateway::start(&rest);
     let client = gateway.client(&["a"]);
     let token = gateway.token(&client, None);

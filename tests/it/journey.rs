@@ -92,8 +92,16 @@ fn refusals_say_why_in_the_terms_of_rfc_6750() {
     for (head, status, error) in [
         ("GET /orders/1\nAuthorization: Basic eDp5".to_owned(), 401, "missing_token"),
         ("GET /orders/1\nAuthorization: Bearer nonsense".to_owned(), 401, "invalid_token"),
-        ("GET /orders/1\nAuthorization: Bearer prt_at_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned(), 401, "invalid_token"),
-        (format!("GET /orders/1\nAuthorization: Bearer {token}\nAuthorization: Bearer {token}"), 400, "invalid_request"),
+        (
+            "GET /orders/1\nAuthorization: Bearer prt_at_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned(),
+            401,
+            "invalid_token",
+        ),
+        (
+            format!("GET /orders/1\nAuthorization: Bearer {token}\nAuthorization: Bearer {token}"),
+            400,
+            "invalid_request",
+        ),
         (format!("GET /orders/1?access_token={token}"), 400, "invalid_request"),
         (format!("GET /orders/1?%61ccess_token\nAuthorization: Bearer {token}"), 400, "invalid_request"),
         (format!("DELETE /orders\nAuthorization: Bearer {token}"), 405, "method_not_allowed"),
@@ -230,7 +238,8 @@ fn what_happened_is_counted_and_logged_without_paths_and_tokens() {
     let gateway = Gateway::start(&orders(&upstream));
     let client = gateway.client(&["orders:read"]);
     let token = gateway.token(&client, None);
-    let id = gateway.call("GET /orders/secret-path/x?q=secret-query", &token).header("x-request-id").unwrap().to_owned();
+    let id =
+        gateway.call("GET /orders/secret-path/x?q=secret-query", &token).header("x-request-id").unwrap().to_owned();
     gateway.send("POST /orders");
     gateway.send("BREW /orders");
 

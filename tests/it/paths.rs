@@ -112,10 +112,8 @@ fn ambiguous_framing_and_hosts_are_refused_and_the_connection_closed() {
 #[test]
 fn sizes_methods_and_expectations_have_their_limits() {
     let upstream = Upstream::start();
-    let rest = format!(
-        "[upstreams.api]\nservers = [\"{}\"]\n[[upstreams.api.rules]]\naccess = \"public\"",
-        upstream.address
-    );
+    let rest =
+        format!("[upstreams.api]\nservers = [\"{}\"]\n[[upstreams.api.rules]]\naccess = \"public\"", upstream.address);
     let limits = "max_target_bytes = \"1KiB\"\nmax_header_bytes = \"2KiB\"\nmax_headers = 20\nmax_body = \"1KiB\"";
     let gateway = Gateway::with(limits, &rest);
     let many = (0..30).map(|n| format!("\nX-{n}: 1")).collect::<String>();
