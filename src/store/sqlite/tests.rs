@@ -303,7 +303,7 @@ async fn a_panic_in_a_thread_is_told_and_later_calls_are_refused() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
     let closed = store.closed();
-    let outcome = store.write(|_| -> Result<(), StoreError> { panic!("on purpose") }).await;
+    let outcome = store.write("panic", |_| -> Result<(), StoreError> { panic!("on purpose") }).await;
     assert!(matches!(outcome, Err(StoreError::Unavailable(_))));
     closed.await;
     let outcome = store.create_organization(new_organization(), audit()).await;
