@@ -31,7 +31,7 @@ pub(super) struct Shared<'s> {
 struct Placed<'a> {
     settings: UpstreamSettings,
     identity: Identity,
-    table: Value<'a>,
+    table: Table<'a>,
     rules: Vec<PlacedRule<'a>>,
 }
 
@@ -69,7 +69,7 @@ fn refuse_ties(placed: &[Placed<'_>]) {
         let Some(upstream) = placed.get(error.upstream) else { continue };
         match error.rule.and_then(|rule| upstream.rules.get(rule)) {
             Some(rule) => rule.refuse(error.message, help),
-            None => upstream.table.refuse(error.message, help),
+            None => upstream.table.refuse("path", error.message, help),
         };
     }
 }
@@ -112,7 +112,7 @@ fn upstream<'a>(name: &str, index: usize, value: Value<'a>, shared: &Shared<'_>)
         retries,
         identity: identity.names.clone(),
     };
-    Ok(Placed { settings, identity, table: value, rules: placed_rules })
+    Ok(Placed { settings, identity, table: value.table()?, rules: placed_rules })
 }
 
 /// An upstream's part of the route table.

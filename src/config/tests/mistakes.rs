@@ -216,3 +216,30 @@ fn management_never_shares_the_public_port_even_by_default() {
     let found = mistake("[server]\nlisten = ['0.0.0.0:9090']\n", &[]);
     assert_eq!(found.key, "admin.listen");
 }
+
+#[test]
+fn what_the_route_table_refuses_is_told_at_the_rules_path() {
+    let text = "\
+[upstreams.a]
+servers = ['h:1']
+zz = 1
+[[upstreams.a.rules]]
+access = 'publik'
+[[upstreams.a.rules]]
+path = '/x/{id}'
+access = 'token'
+[[upstreams.a.rules]]
+path = '/x/{name}'
+access = 'public'
+[[upstreams.a.rules]]
+path = '/oauth2/token'
+access = 'public'
+";
+    let found: Vec<_> = mistakes_of(text, &[]).into_iter().map(|found| (found.line.unwrap(), found.key)).collect();
+    let twins = "upstreams.b = { servers = ['h:1'], path = '/x', rules = [{ access = 'token' }] }
+upstreams.c = { servers = ['h:1'], path = '/x', rules = [{ access = 'token' }] }";
+    let twin = mistake(twins, &[]);
+    assert_eq!((twin.line, twin.column, twin.key.as_str()), (Some(2), Some(43), "upstreams.c.path"));
+    let key = |rule| format!("upstreams.a.rules[{rule}].{}", if rule == 0 { "access" } else { "path" });
+    assert_eq!(found, [(3, "upstreams.a.zz".to_owned()), (5, key(0)), (10, key(2)), (13, key(3))]);
+}
