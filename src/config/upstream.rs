@@ -43,7 +43,7 @@ pub(super) fn upstreams(table: &Table<'_>, shared: &Shared<'_>) -> LiveSettings 
             let help = "write 1 to 64 of A-Z, a-z, 0-9, `_` and `-`; not `portcullis`, which metrics need";
             table.refuse_name(name, "not a name for an upstream", help);
         }
-        if let Ok(upstream) = upstream(name, placed.len(), value, shared) {
+        if let Ok(upstream) = upstream(name, placed.len(), &value, shared) {
             placed.push(upstream);
         }
     }
@@ -74,7 +74,7 @@ fn refuse_ties(placed: &[Placed<'_>]) {
     }
 }
 
-fn upstream<'a>(name: &str, index: usize, value: Value<'a>, shared: &Shared<'_>) -> Result<Placed<'a>, Reported> {
+fn upstream<'a>(name: &str, index: usize, value: &Value<'a>, shared: &Shared<'_>) -> Result<Placed<'a>, Reported> {
     let mut table = value.table()?;
     let servers_help = "write the servers, such as servers = [\"127.0.0.1:9000\"]";
     let servers = table.required("servers", servers_help, |value| servers(&value));
