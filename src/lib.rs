@@ -1,12 +1,64 @@
-#![doc = "x"]
+//! Portcullis: an OAuth 2.0 server for machine clients and the proxy that checks its tokens, in one binary.
+//!
+//! # The house
+//!
+//! Seven floors. A module imports only lower floors, never a sibling on its own; `tests/architecture.rs` proves it.
+//!
+//! | floor | modules | meaning | does not know |
+//! |---|---|---|---|
+//! | 6 assembly | [`cli`] [`config`] [`app`] `reload` | read, build, wire, run | – |
+//! | 5 shell | [`edge`] | pingora's phases, sockets, bytes | TOML, SQL |
+//! | 4 faces | [`guard`] [`oauth`] [`manage`] [`ops`] | the decision; RFC endpoints; REST; metrics and health | pingora |
+//! | 3 tokens | [`tokens`] | issue, resolve, introspect, revoke | HTTP statuses |
+//! | 2 registry | [`registry`] | organisations, clients, their secrets; who is who | HTTP statuses |
+//! | 1 foundations | [`policy`] [`store`] [`cache`] [`observe`] [`web`] | rules; durable truth; look-ups; metrics and log; refusals | each other |
+//! | 0 words | [`model`] | ids, scopes, secrets, records, time | everything |
+//!
+//! # What holds it up
+//!
+//! - **The decision is a value.** [`guard::Guard::admit`] gives a [`guard::Permit`] or a [`guard::Refused`]; no upstream is
+//!   chosen without a permit, which can be made nowhere else.
+//! - **Text becomes types once.** A target becomes a [`policy::NormalPath`], a scope a [`model::Scope`], a configuration
+//!   [`config::Settings`]: from then on nobody looks at the text again. The path that matched is the path forwarded.
+//! - **One way for every bearer.** Check bytes first, so that a guess costs nothing; then a bounded cache; then one look-up
+//!   in the store, shared by all who wait. The cache holds the token's record and its client, never a verdict.
+//! - **Once taken back, never served.** [`cache::LookupCache`] forgets before a change is answered, also what was being
+//!   looked up meanwhile; a [`cache::Fresh`] value knows whether it still holds.
+//! - **Durable truth and an ordered feed.** Each mutation writes a [`store::Change`] in its own transaction. Caches follow
+//!   the feed, so that other processes' changes are seen too; the same rows are the audit trail.
+//! - **Plain and hashed secrets are two types**, and neither prints itself. The log masks whatever slips through.
+//! - **Reload is one swap** of an [`edge::Live`]: a request keeps the one that it began with.
+//! - **pingora is the door, axum is the desk.** Our own endpoints are one axum router per listener; the public one is called
+//!   in process, the private one is plain `axum::serve`. Everything that is not the door lives on one tokio runtime, and the
+//!   end of any of its tasks is fatal and said aloud.
+//!
+//! # The walk of a proxied request
+//!
+//! `edge::door` admits the connection → `edge::gateway` takes a snapshot and a request id → `edge::intake` reads target,
+//! host, framing and sizes, or refuses → ours? answered by the router (`edge::desk`) → [`guard`]: rule, bearer, audience,
+//! owner, scopes → `edge::upstream` picks a server from the permit → `edge::headers` strips, then identifies → the answer
+//! passes → `edge::exchange` leaves one record: a line of the access log and the metrics.
+//!
+//! # The walk of a token request
+//!
+//! `edge::desk` → [`oauth`]: form, exactly one client authentication → [`registry::Registry::authenticate_client`] (unknown,
+//! disabled and wrong take one path and one time) → scopes and audiences narrowed to the client's →
+//! [`tokens::Tokens::issue`]: durable first → JSON that nobody may keep.
+
+pub mod app;
 pub mod cache;
+pub mod cli;
 pub mod config;
 pub mod edge;
 pub mod guard;
+pub mod manage;
 pub mod model;
+pub mod oauth;
 pub mod observe;
+pub mod ops;
 pub mod policy;
 pub mod registry;
+mod reload;
 pub mod store;
 pub mod tokens;
 pub mod web;

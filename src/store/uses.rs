@@ -11,6 +11,7 @@ use std::{
 };
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{Store, Use};
 use crate::model::Timestamp;
@@ -61,16 +62,22 @@ impl Uses {
     }
 }
 
-/// Writes what is noted until every [`Uses`] is gone and all is written. A store that does not answer loses notes,
-/// never more than memory allows.
-pub async fn write_uses(store: Arc<dyn Store>, mut noted: mpsc::Receiver<Use>) {
+/// Writes what is noted, until `stopping` is and all that was noted by then is written. A store that does not answer
+/// loses notes; they never take more memory than the notebook.
+pub async fn write_uses(store: Arc<dyn Store>, mut noted: mpsc::Receiver<Use>, stopping: CancellationToken) {
     let mut batch = Vec::new();
-    while noted.recv_many(&mut batch, WAITING).await > 0 {
+    loop {
+        tokio::select! {
+            () = stopping.cancelled() => noted.close(),
+            () = tokio::time::sleep(INTERVAL) => {}
+        }
+        // Closed, it gives what is left and then nothing; open, it waits for the next note.
+        tokio::select! {
+            taken = noted.recv_many(&mut batch, WAITING) => if taken == 0 { return },
+            () = stopping.cancelled(), if !noted.is_closed() => continue,
+        }
         if let Err(error) = store.record_uses(latest(batch.drain(..))).await {
             tracing::warn!(%error, "when clients and tokens were last used could not be written");
-        }
-        if !noted.is_closed() {
-            tokio::time::sleep(INTERVAL).await;
         }
     }
 }

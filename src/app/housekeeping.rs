@@ -1,0 +1,78 @@
+//! The parts that keep store and caches in order while requests are served.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{AppError, Services, named, system};
+use crate::{
+    model::Clock,
+    observe::Metrics,
+    store::{Store, follow, write_uses},
+};
+
+/// How often rows of no use are looked for.
+const SWEEP: Duration = Duration::from_secs(10);
+/// How many go at a time: few, so that others' writes hardly wait.
+const STEP: u32 = 500;
+/// How long the writer is left to others between two steps.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How often living tokens are counted.
+const COUNT: Duration = Duration::from_mins(1);
+
+/// Starts them all. The feed is followed from the newest change on: nothing is cached yet.
+pub(super) async fn start(
+    tasks: &mut JoinSet<&'static str>,
+    services: &mut Services,
+    stopping: &CancellationToken,
+) -> Result<(), AppError> {
+    let store = services.store.clone();
+    let newest = store.last_change().await.map_err(system)?;
+    let (registry, tokens) = (services.registry.clone(), services.tokens.clone());
+    let clock = registry.clock().clone();
+    let metrics = registry.metrics().clone();
+    if let Some(ended) = services.store_ended.take() {
+        tasks.spawn(named("the store", ended));
+    }
+    if let Some(noted) = services.noted.take() {
+        let uses = write_uses(store.clone(), noted, stopping.clone());
+        tasks.spawn(named("the notebook of uses", uses));
+    }
+    tasks.spawn(named("the sweep", sweep(store.clone(), clock.clone())));
+    tasks.spawn(named("the count of tokens", count(store.clone(), clock, metrics)));
+    tasks.spawn(named("the feed of changes", async move {
+        let followed = follow(store, newest, |change| {
+            registry.on_change(change);
+            tokens.on_change(change);
+        });
+        if let Err(error) = followed.await {
+            tracing::error!(%error, "the feed of changes cannot be read");
+        }
+    }));
+    Ok(())
+}
+
+/// Removes rows of no use, in small steps, for ever.
+async fn sweep(store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
+    loop {
+        match store.sweep(clock.now(), STEP).await {
+            Ok(removed) if removed >= STEP => tokio::time::sleep(PAUSE).await,
+            Ok(_) => tokio::time::sleep(SWEEP).await,
+            Err(error) => {
+                tracing::warn!(%error, "expired rows could not be removed; it is tried again");
+                tokio::time::sleep(SWEEP).await;
+            }
+        }
+    }
+}
+
+/// Keeps the count of living tokens, for ever.
+async fn count(store: Arc<dyn Store>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) {
+    loop {
+        if let Ok(living) = store.count_tokens(clock.now()).await {
+            metrics.tokens_live.set(i64::try_from(living).unwrap_or(i64::MAX));
+        }
+        tokio::time::sleep(COUNT).await;
+    }
+}

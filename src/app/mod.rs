@@ -1,0 +1,253 @@
+//! Floor 6, assembly: builds every part from its own settings, top to bottom, then runs them until told to stop.
+
+mod housekeeping;
+mod services;
+mod signals;
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use tokio::{runtime::Runtime, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::Settings,
+    edge::{Gateway, GatewayParts, Live, Server, bind, refresh_addresses},
+    guard::Guard,
+    manage::{self, Manage},
+    oauth::{self, Oauth},
+    ops::{self, Ops, Readiness},
+    policy::TableError,
+    reload::{self, Reload},
+    store::OpenError,
+    web::desk,
+};
+
+pub use services::Services;
+use signals::Signals;
+
+/// How long the private listener and the last notes may take once the door is closed.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Why the gateway did not start, or did not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// A port is taken, or an address is not this machine's.
+    #[error("cannot listen on {address}: {error}\nStop what listens there, or choose another address under {key}.")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The key of the configuration.
+        key: &'static str,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Rules that cannot stand together.
+    #[error("the rules cannot be compiled: {}", .0.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join("; "))]
+    Rules(Vec<TableError>),
+    /// The system gave no threads, no signals, …
+    #[error("cannot start: {0}")]
+    System(String),
+    /// A part that must run as long as the process does has ended.
+    #[error("{0} has ended, which it never should; the process ends with it")]
+    PartEnded(&'static str),
+}
+
+/// The gateway, built and listening, not yet serving.
+#[derive(Debug)]
+pub struct App {
+    settings: Settings,
+    services: Services,
+    live: Arc<ArcSwap<Live>>,
+    runtime: Runtime,
+    public: Vec<std::net::TcpListener>,
+    private: std::net::TcpListener,
+}
+
+impl App {
+    /// Opens the store and binds the ports: whatever cannot be had is an error before anything runs.
+    ///
+    /// # Errors
+    /// [`AppError`]; nothing was started then.
+    pub fn build(settings: Settings) -> Result<Self, AppError> {
+        let live = Live::build(settings.live.clone(), settings.server.expose_management).map_err(AppError::Rules)?;
+        let listen = |key| move |(address, error)| AppError::Listen { address, key, error };
+        let public = bind(&settings.server.listen).map_err(listen("server.listen"))?;
+        let mut private = bind(&[settings.admin_listen]).map_err(listen("admin.listen"))?;
+        let private = private.pop().ok_or_else(|| AppError::System("no private listener".to_owned()))?;
+        private.set_nonblocking(true).map_err(system)?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let services = Services::open(&settings, threads)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("desk")
+            .enable_all()
+            .build()
+            .map_err(system)?;
+        let live = Arc::new(ArcSwap::from_pointee(live));
+        Ok(Self { settings, services, live, runtime, public, private })
+    }
+
+    /// The services over the store.
+    #[must_use]
+    pub const fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// The runtime of everything that is not the door.
+    #[must_use]
+    pub const fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Serves until a signal says stop, or until `beside` is done, and gives back what that came to. With the `source`
+    /// of its configuration, SIGHUP reloads it.
+    ///
+    /// # Errors
+    /// [`AppError`] if a part fails that must not.
+    pub fn run<T>(self, source: Option<PathBuf>, beside: impl Future<Output = T>) -> Result<Option<T>, AppError> {
+        let Self { settings, services, live, runtime, public, private } = self;
+        let grace = settings.server.shutdown_grace;
+        let served = runtime.block_on(async {
+            let mut signals = Signals::new().map_err(system)?;
+            live.load_full().resolve().await;
+            let mut parts = Parts::start(&settings, services, &live, private).await?;
+            if let Some(source) = source {
+                let reload = Reload { source, live: live.clone(), running: settings.clone(), metrics: parts.metrics() };
+                parts.tasks.spawn(named("the reload", reload::on_hangup(reload, signals.hangups()?)));
+            }
+            let mut door = Server::start(public, parts.gateway(&settings, &live)).map_err(system)?;
+            let (listen, admin) = (&settings.server.listen, settings.admin_listen);
+            tracing::info!(?listen, %admin, version = env!("CARGO_PKG_VERSION"), "ready");
+
+            let came_to = tokio::select! {
+                came_to = beside => Some(came_to),
+                signal = signals.stop() => {
+                    tracing::info!(signal, "stopping: what runs is finished first");
+                    None
+                }
+                ended = parts.ended() => return Err(ended),
+                () = door.ended() => return Err(AppError::PartEnded("the public listener")),
+            };
+            parts.readiness.stop();
+            tokio::select! {
+                all = door.stop(grace) => if !all { tracing::warn!("the grace period is over; what still ran is cut") },
+                signal = signals.stop() => tracing::warn!(signal, "stopping at once; what still ran is cut"),
+            }
+            parts.stop().await;
+            Ok(came_to)
+        });
+        runtime.shutdown_timeout(LAST_WORDS);
+        served
+    }
+}
+
+/// What runs beside the door, all of it for as long as the process does.
+struct Parts {
+    services: Services,
+    readiness: Arc<Readiness>,
+    tasks: JoinSet<&'static str>,
+    stopping: CancellationToken,
+}
+
+impl Parts {
+    async fn start(
+        settings: &Settings,
+        mut services: Services,
+        live: &Arc<ArcSwap<Live>>,
+        private: std::net::TcpListener,
+    ) -> Result<Self, AppError> {
+        let readiness = Arc::new(Readiness::new(services.store.clone()));
+        let stopping = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        housekeeping::start(&mut tasks, &mut services, &stopping).await?;
+        tasks.spawn(named("the resolution of upstreams' names", refresh_addresses(live.clone())));
+
+        let everything = oauth_router(settings, &services, true)
+            .merge(manage_router(&services))
+            .merge(ops_router(&services, readiness.clone()));
+        let listener = {
+            let _inside = tokio::runtime::Handle::current();
+            tokio::net::TcpListener::from_std(private).map_err(system)?
+        };
+        let until = stopping.clone().cancelled_owned();
+        tasks.spawn(named("the private listener", async move {
+            let served = axum::serve(listener, desk(everything)).with_graceful_shutdown(until).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the private listener failed");
+            }
+        }));
+        Ok(Self { services, readiness, tasks, stopping })
+    }
+
+    fn metrics(&self) -> Arc<crate::observe::Metrics> {
+        self.services.registry.metrics().clone()
+    }
+
+    fn gateway(&self, settings: &Settings, live: &Arc<ArcSwap<Live>>) -> Gateway {
+        let expose = settings.server.expose_management;
+        let mut router = oauth_router(settings, &self.services, expose);
+        if expose {
+            router = router.merge(manage_router(&self.services));
+        }
+        Gateway::new(GatewayParts {
+            settings: settings.server.clone(),
+            public_url: settings.public_url.clone(),
+            live: live.clone(),
+            guard: Guard::new(self.services.tokens.clone()),
+            tokens: self.services.tokens.clone(),
+            router: desk(router),
+            metrics: self.metrics(),
+            access_log: settings.log.access,
+        })
+    }
+
+    /// Resolves when a part has ended: always a fault.
+    async fn ended(&mut self) -> AppError {
+        match self.tasks.join_next().await {
+            Some(Ok(name)) => AppError::PartEnded(name),
+            // A panic's own words are in the log.
+            Some(Err(_)) | None => AppError::PartEnded("a part that panicked"),
+        }
+    }
+
+    /// Lets the private listener answer what it has begun, and the last notes be written.
+    async fn stop(mut self) {
+        self.stopping.cancel();
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        // Some parts never end by themselves.
+        let _some_remain = tokio::time::timeout(LAST_WORDS / 2, all).await;
+    }
+}
+
+fn oauth_router(settings: &Settings, services: &Services, organizations_introspect: bool) -> Router {
+    oauth::router(Oauth {
+        registry: services.registry.clone(),
+        tokens: services.tokens.clone(),
+        public_url: settings.public_url.as_str().into(),
+        organizations_introspect,
+    })
+}
+
+fn manage_router(services: &Services) -> Router {
+    manage::router(Manage { registry: services.registry.clone(), tokens: services.tokens.clone() })
+}
+
+fn ops_router(services: &Services, readiness: Arc<Readiness>) -> Router {
+    let (metrics, passwords) = (services.registry.metrics().clone(), services.passwords.clone());
+    ops::router(Ops { metrics, passwords, readiness })
+}
+
+/// A part under the name that its end is told by.
+async fn named(name: &'static str, part: impl Future<Output = ()>) -> &'static str {
+    part.await;
+    name
+}
+
+fn system(error: impl std::fmt::Display) -> AppError {
+    AppError::System(error.to_string())
+}

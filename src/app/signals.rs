@@ -1,0 +1,33 @@
+//! The signals that a process is told by to stop or to reload.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{AppError, system};
+
+/// SIGTERM and SIGINT, from its making on.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one and gives its name.
+    pub(super) async fn stop(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+
+    /// SIGHUP, from now on.
+    #[expect(clippy::unused_self, reason = "signals are had from one place")]
+    pub(super) fn hangups(&self) -> Result<Signal, AppError> {
+        signal(SignalKind::hangup()).map_err(system)
+    }
+}

@@ -1,0 +1,72 @@
+//! What verbs print, and how they fail.
+
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use serde::Serialize;
+
+use super::Format;
+use crate::model::mask_secrets;
+
+/// Why a verb did not do its work.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Wrong usage, or a configuration that is absent or bad: exit 2.
+    Usage(String),
+    /// Anything else: exit 1.
+    Failed(String),
+    /// The same, already said where the user looks.
+    Said(u8),
+}
+
+impl Failure {
+    pub(super) fn failed(reason: impl Display) -> Self {
+        Self::Failed(reason.to_string())
+    }
+
+    pub(super) fn report(self) -> ExitCode {
+        match self {
+            Self::Usage(reason) => {
+                say(format_args!("error: {}", mask_secrets(&reason)));
+                ExitCode::from(2)
+            }
+            Self::Failed(reason) => {
+                say(format_args!("error: {}", mask_secrets(&reason)));
+                ExitCode::from(1)
+            }
+            Self::Said(code) => ExitCode::from(code),
+        }
+    }
+}
+
+/// A line for people, on standard error.
+pub(super) fn say(words: impl Display) {
+    // Nobody may be there to read it.
+    let _ = writeln!(io::stderr(), "{words}");
+}
+
+/// Lines of data, on standard output.
+pub(super) fn print(text: impl Display) -> Result<(), Failure> {
+    writeln!(io::stdout(), "{text}").map_err(|error| Failure::failed(format!("cannot write the output: {error}")))
+}
+
+/// A value: as one line of JSON, or as the words that `text` makes of it.
+pub(super) fn show<T: Serialize>(format: Format, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+    match format {
+        Format::Json => print(serde_json::to_string(value).map_err(Failure::failed)?),
+        Format::Text => match text(value) {
+            words if words.is_empty() => Ok(()),
+            words => print(words.trim_end()),
+        },
+    }
+}
+
+/// Names and values below each other, the values in one column; absent values are left out.
+pub(super) fn fields(rows: &[(&str, Option<String>)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let shown = rows.iter().filter_map(|(name, value)| value.as_ref().map(|value| (name, value)));
+    shown.map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
+}
