@@ -192,10 +192,7 @@ pub(super) async fn update(
 }
 
 /// `DELETE /oauth2/clients/{id}`.
-pub(super) async fn delete(
-    State(manage): State<Arc<Manage>>,
-    target: ClientInTree,
-) -> Result<StatusCode, ManageError> {
+pub(super) async fn delete(State(manage): State<Arc<Manage>>, target: ClientInTree) -> Result<StatusCode, ManageError> {
     manage.registry.delete_client(target.id(), target.caller.audit(&manage)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

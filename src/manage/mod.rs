@@ -28,8 +28,6 @@ mod error;
 mod organizations;
 mod paging;
 mod secrets;
-#[cfg(test)]
-mod tests;
 mod tokens;
 mod values;
 
@@ -52,7 +50,6 @@ pub struct Manage {
 }
 
 /// The endpoints' routes; [`crate::web::desk`] makes them whole.
-#[must_use]
 pub fn router(manage: Manage) -> Router {
     Router::new()
         .route("/oauth2/clients", post(clients::create).get(clients::list))
@@ -68,3 +65,6 @@ pub fn router(manage: Manage) -> Router {
         .route("/audit", get(audit::list))
         .with_state(Arc::new(manage))
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,7 @@ pub(super) fn check_limit(limit: Option<u32>) -> Result<u32, ManageError> {
 /// The query as a `T`; what is wrong with it is a 400.
 pub(super) struct InQuery<T>(pub(super) T);
 
-impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Manage>> for InQuery<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequestParts<Arc<Manage>> for InQuery<T> {
     type Rejection = ManageError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Manage>) -> Result<Self, ManageError> {

@@ -61,10 +61,7 @@ pub(super) async fn revoke_all(
 }
 
 /// `DELETE /oauth2/clients/{id}/tokens/{jti}`.
-pub(super) async fn revoke(
-    State(manage): State<Arc<Manage>>,
-    target: ClientInTree,
-) -> Result<StatusCode, ManageError> {
+pub(super) async fn revoke(State(manage): State<Arc<Manage>>, target: ClientInTree) -> Result<StatusCode, ManageError> {
     let id: TokenId = target.part()?;
     let token = manage.registry.store().token(id).await?.filter(|token| token.client == target.id());
     let there = token.is_some() && manage.tokens.revoke_by_id(id, target.caller.audit(&manage)).await?;

@@ -147,7 +147,7 @@ fn is_absolute_uri(text: &str) -> bool {
     }
     let web = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
     // A web address needs a host; a program's own scheme may go without.
-    !web || text.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()))
+    !web || (rest.starts_with("//") && text.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(|h| !h.is_empty())))
 }
 
 #[cfg(test)]
@@ -168,11 +168,25 @@ mod tests {
     #[test]
     fn redirect_uris_are_absolute() {
         let check = |text: &str| RedirectUris::try_from(vec![text.to_owned()]).is_ok();
-        for good in ["https://a.example/cb?x=1", "http://127.0.0.1:80/", "com.example.app:/cb", "urn:ietf:wg:oauth:2.0:oob"] {
+        for good in
+            ["https://a.example/cb?x=1", "http://127.0.0.1:80/", "com.example.app:/cb", "urn:ietf:wg:oauth:2.0:oob"]
+        {
             assert!(check(good), "{good}");
         }
         let long = format!("https://a/{}", "x".repeat(LONGEST_URI));
-        for bad in ["", "/cb", "a.example/cb", "https:///cb", "https:cb", "https://a#b", "https://a b", "1a:/x", "x:", "h\u{e4}:x", &long] {
+        for bad in [
+            "",
+            "/cb",
+            "a.example/cb",
+            "https:///cb",
+            "https:cb",
+            "https://a#b",
+            "https://a b",
+            "1a:/x",
+            "x:",
+            "h\u{e4}:x",
+            &long,
+        ] {
             assert!(!check(bad), "{bad}");
         }
         assert!(RedirectUris::try_from(vec!["a:b".to_owned(); 33]).is_err());

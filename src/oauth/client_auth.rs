@@ -130,7 +130,18 @@ mod tests {
 
     #[test]
     fn anything_else_is_no_client() {
-        for bad in ["", "Basic", "Basic ", "BasicaWQ6cw==", "Bearer aWQ6cw==", "Basic aWQ6cw", "Basic ???", "Basic aWQ=", "Basic /zo=", "Bas"] {
+        for bad in [
+            "",
+            "Basic",
+            "Basic ",
+            "BasicaWQ6cw==",
+            "Bearer aWQ6cw==",
+            "Basic aWQ6cw",
+            "Basic ???",
+            "Basic aWQ=",
+            "Basic /zo=",
+            "Bas",
+        ] {
             assert!(matches!(read(bad), Err(OauthError::InvalidClient(_))), "{bad}");
         }
     }

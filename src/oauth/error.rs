@@ -38,7 +38,8 @@ pub(super) enum OauthError {
 }
 
 impl OauthError {
-    pub(super) const WRONG_CLIENT: Self = Self::InvalidClient("The client is unknown or disabled, or its secret is wrong.");
+    pub(super) const WRONG_CLIENT: Self =
+        Self::InvalidClient("The client is unknown or disabled, or its secret is wrong.");
 
     /// An `invalid_request`.
     pub(super) fn invalid(description: impl Into<Cow<'static, str>>) -> Self {

@@ -76,9 +76,8 @@ fn is_form(headers: &HeaderMap) -> bool {
 /// The text behind form-encoding; nothing if an escape is malformed or the text is not UTF-8.
 pub(super) fn decode(encoded: &[u8]) -> Option<String> {
     let escape = |(index, byte): (usize, &u8)| (*byte == b'%').then_some(index);
-    let whole = |index: usize| {
-        encoded.get(index + 1..index + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    };
+    let whole =
+        |index: usize| encoded.get(index + 1..index + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
     if !encoded.iter().enumerate().filter_map(escape).all(whole) {
         return None;
     }

@@ -45,8 +45,9 @@ pub(super) async fn introspect(
     let viewer = viewer(&oauth, &headers, &form).await?;
     let text = form.require("token")?;
     let required = form.get("scope").map(str::parse::<ScopeSet>).transpose();
-    let required =
-        required.map_err(|_| OauthError::invalid("scope must be scopes with one blank between two."))?.unwrap_or_default();
+    let required = required
+        .map_err(|_| OauthError::invalid("scope must be scopes with one blank between two."))?
+        .unwrap_or_default();
     let grant = oauth.tokens.introspect(text, &required, viewer).await?;
     let token = grant.map(|grant| active(&grant, oauth.public_url.clone()));
     Ok(Json(Answer { active: token.is_some(), token }))
@@ -59,7 +60,9 @@ async fn viewer(oauth: &Oauth, headers: &HeaderMap, form: &Form) -> Result<Organ
         return Ok(client_auth::authenticate(&oauth.registry, headers, form).await?.owner().id);
     };
     if client_auth::are_present(headers, form) {
-        return Err(OauthError::invalid("Two credentials at once; send those of a client or those of an organisation."));
+        return Err(OauthError::invalid(
+            "Two credentials at once; send those of a client or those of an organisation.",
+        ));
     }
     let caller = oauth.registry.authenticate_organization(&credentials.id, &credentials.key).await?;
     Ok(caller.organization().id)

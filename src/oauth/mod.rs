@@ -17,8 +17,6 @@ mod form;
 mod introspect;
 mod metadata;
 mod revoke;
-#[cfg(test)]
-mod tests;
 mod token;
 
 use std::sync::Arc;
@@ -44,7 +42,6 @@ pub struct Oauth {
 }
 
 /// The endpoints' routes; [`crate::web::desk`] makes them whole.
-#[must_use]
 pub fn router(oauth: Oauth) -> Router {
     Router::new()
         .route("/oauth2/tokens", post(token::token))
@@ -57,3 +54,6 @@ pub fn router(oauth: Oauth) -> Router {
         .route("/.well-known/oauth-protected-resource", get(metadata::protected_resource))
         .with_state(Arc::new(oauth))
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,7 +35,6 @@ pub struct Ops {
 }
 
 /// The endpoints' routes; [`crate::web::desk`] makes them whole.
-#[must_use]
 pub fn router(ops: Ops) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
@@ -65,5 +64,52 @@ async fn ready(State(ops): State<Arc<Ops>>) -> Result<Json<Value>, Refusal> {
     match ops.readiness.check().await {
         Ok(()) => Ok(Json(json!({"status": "ok"}))),
         Err(reason) => Err(Refusal::unavailable("unavailable", reason.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        tokens::testing::{World, passwords},
+        web::{
+            desk,
+            testing::{request, send},
+        },
+    };
+
+    fn face() -> (World, Router, Arc<Readiness>) {
+        let world = World::new();
+        let readiness = Arc::new(Readiness::new(world.registry.store().clone()));
+        let metrics = world.registry.metrics().clone();
+        let routes = router(Ops { metrics, passwords: passwords(), readiness: readiness.clone() });
+        (world, desk(routes), readiness)
+    }
+
+    #[tokio::test]
+    async fn metrics_are_prometheus_text() {
+        let (_world, routes, _) = face();
+        let answer = send(&routes, request("GET /metrics"), "").await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("content-type")),
+            (200, "text/plain; version=0.0.4; charset=utf-8")
+        );
+        assert!(answer.text.contains("portcullis_argon2_queue_depth "));
+    }
+
+    #[tokio::test]
+    async fn readiness_ends_before_the_process_and_liveness_with_it() {
+        let (_world, routes, readiness) = face();
+        let status = async |path: &str| send(&routes, request(&format!("GET {path}")), "").await.status.as_u16();
+        for path in ["/health/alive", "/healthz", "/health/ready", "/readyz"] {
+            let answer = send(&routes, request(&format!("GET {path}")), "").await;
+            assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({"status": "ok"})), "{path}");
+        }
+        readiness.stop();
+        for (path, expected) in [("/health/alive", 200), ("/healthz", 200), ("/health/ready", 503), ("/readyz", 503)] {
+            assert_eq!(status(path).await, expected, "{path}");
+        }
+        let answer = send(&routes, request("GET /readyz"), "").await;
+        assert_eq!(answer.outcome(), (503, "unavailable".to_owned()));
     }
 }

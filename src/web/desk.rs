@@ -10,7 +10,8 @@ use axum::{
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::Refusal;
 use crate::model::RequestId;
@@ -20,7 +21,6 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The routes of one listener, made whole: each request has a [`RequestId`] among its extensions (the listener's, else
 /// the caller's, else a random one) and each answer names it; what is not there is a 404 or 405 in our form; no answer
 /// is kept by a cache unless its endpoint says so.
-#[must_use]
 pub fn desk(routes: Router) -> Router {
     let routes = routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed);
     // A router of its own around the routes: `Allow` is set by a router on its way out.
@@ -57,9 +57,11 @@ async fn answer(mut request: Request, next: Next) -> Response {
     if let Some(id) = &id {
         request.extensions_mut().insert(id.clone());
     }
+    let bodiless = request.method() == Method::HEAD;
     let mut response = next.run(request).await;
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
-        write(&mut response, &refusal, id.as_ref());
+        let body = write(&mut response, &refusal, id.as_ref());
+        *response.body_mut() = if bodiless { Body::empty() } else { Body::from(body) };
     }
     let headers = response.headers_mut();
     if let Some(id) = id.and_then(|id| HeaderValue::from_str(id.as_str()).ok()) {
@@ -74,16 +76,18 @@ fn from_caller(headers: &HeaderMap) -> Option<RequestId> {
     headers.get(REQUEST_ID)?.to_str().ok().and_then(RequestId::from_caller)
 }
 
-fn write(response: &mut Response, refusal: &Refusal, id: Option<&RequestId>) {
+/// Writes the head of a refusal, the cause to the log, and gives the body back.
+fn write(response: &mut Response, refusal: &Refusal, id: Option<&RequestId>) -> Bytes {
     let id = id.map(RequestId::as_str);
     if let Some(cause) = &refusal.cause {
         tracing::error!(request_id = id, error = refusal.error, %cause, "a request could not be answered");
     }
-    *response.body_mut() = Body::from(refusal.body(id));
+    let body = refusal.body(id);
     let headers = response.headers_mut();
-    // The length of the empty body that stood for this one.
-    headers.remove(header::CONTENT_LENGTH);
+    // In place of the length of the empty body that stood for this one.
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    body
 }
 
 /// `Allow` in the order of the alphabet, as at the proxy.
@@ -99,79 +103,62 @@ fn sort_allow(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::testing::{request, send};
     use axum::{Extension, routing};
-    use http::{Method, Request as HttpRequest};
-    use http_body_util::BodyExt;
-    use serde_json::Value;
-    use tower::ServiceExt;
 
     fn routes() -> Router {
         let refuse = || async { Refusal::unavailable("unavailable", "not now").caused_by("the inner reason") };
         let id = |Extension(id): Extension<RequestId>| async move { id.to_string() };
-        desk(
-            Router::new()
-                .route("/id", routing::patch(id).get(id).delete(id))
-                .route("/refuse", routing::get(refuse)),
-        )
-    }
-
-    async fn call(request: HttpRequest<Body>) -> (StatusCode, HeaderMap, String) {
-        let (head, body) = routes().oneshot(request).await.unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        (head.status, head.headers, String::from_utf8(body.to_vec()).unwrap())
-    }
-
-    fn request(method: &str, path: &str) -> HttpRequest<Body> {
-        HttpRequest::builder().method(method).uri(path).body(Body::empty()).unwrap()
+        desk(Router::new().route("/id", routing::patch(id).get(id).delete(id)).route("/refuse", routing::get(refuse)))
     }
 
     #[tokio::test]
     async fn the_listeners_request_id_comes_before_the_callers() {
-        let mut both = request("GET", "/id");
-        both.headers_mut().insert(REQUEST_ID, HeaderValue::from_static("theirs"));
-        let (_, headers, body) = call(both.clone()).await;
-        assert_eq!((body.as_str(), &headers[REQUEST_ID]), ("theirs", &HeaderValue::from_static("theirs")));
-        both.extensions_mut().insert(RequestId::from_caller("ours").unwrap());
-        assert_eq!(call(both).await.2, "ours");
+        let theirs = || request("GET /id").header("x-request-id", "theirs");
+        let answer = send(&routes(), theirs(), "").await;
+        assert_eq!((answer.text.as_str(), answer.header("x-request-id")), ("theirs", "theirs"));
+        let both = theirs().extension(RequestId::from_caller("ours").unwrap());
+        assert_eq!(send(&routes(), both, "").await.text, "ours");
     }
 
     #[tokio::test]
     async fn without_a_harmless_id_a_random_one_is_made() {
-        let mut bad = request("GET", "/id");
-        bad.headers_mut().insert(REQUEST_ID, HeaderValue::from_static("x prt_at_x"));
-        let (_, headers, body) = call(bad).await;
-        assert!(body.len() == 16 && headers[REQUEST_ID] == *body, "{body}");
+        let answer = send(&routes(), request("GET /id").header("x-request-id", "x-prt_at_x"), "").await;
+        assert!(answer.text.len() == 16 && answer.text == answer.header("x-request-id"), "{answer:?}");
     }
 
     #[tokio::test]
     async fn a_refusal_gets_body_id_and_headers_but_not_its_cause() {
-        let (status, headers, body) = call(request("GET", "/refuse")).await;
-        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(headers[header::RETRY_AFTER], "1");
-        assert_eq!(headers[header::CACHE_CONTROL], "no-store");
-        assert_eq!(headers[header::CONTENT_TYPE], "application/json");
-        assert_eq!(headers[header::CONTENT_LENGTH], body.len().to_string());
-        assert!(!body.contains("inner reason"));
-        let body: Value = serde_json::from_str(&body).unwrap();
-        assert_eq!((&body["error"], &body["request_id"]), (&"unavailable".into(), &*headers[REQUEST_ID].to_str().unwrap().into()));
+        let answer = send(&routes(), request("GET /refuse"), "").await;
+        assert_eq!(answer.outcome(), (503, "unavailable".to_owned()));
+        let length = answer.text.len().to_string();
+        for (name, value) in [
+            ("retry-after", "1"),
+            ("cache-control", "no-store"),
+            ("content-type", "application/json"),
+            ("content-length", &length),
+        ] {
+            assert_eq!(answer.header(name), value, "{name}");
+        }
+        assert!(!answer.text.contains("inner reason"));
+        assert_eq!(answer.json()["request_id"], answer.header("x-request-id"));
     }
 
     #[tokio::test]
     async fn other_paths_and_methods_are_refused_in_our_form() {
-        let (status, _, body) = call(request("GET", "/nothing")).await;
-        assert_eq!(status, StatusCode::NOT_FOUND);
-        assert!(body.contains(r#""error":"not_found""#), "{body}");
-        let (status, headers, body) = call(request("POST", "/id")).await;
-        assert_eq!((status, &headers[header::ALLOW]), (StatusCode::METHOD_NOT_ALLOWED, &HeaderValue::from_static("DELETE, GET, HEAD, PATCH")));
-        assert!(body.contains(r#""error":"method_not_allowed""#), "{body}");
+        let answer = send(&routes(), request("GET /nothing"), "").await;
+        assert_eq!(answer.outcome(), (404, "not_found".to_owned()));
+        let answer = send(&routes(), request("POST /id"), "").await;
+        assert_eq!(answer.outcome(), (405, "method_not_allowed".to_owned()));
+        assert_eq!(answer.header("allow"), "DELETE, GET, HEAD, PATCH");
     }
 
     #[tokio::test]
     async fn head_answers_as_get_without_the_body() {
-        let (status, _, body) = call(request(Method::HEAD.as_str(), "/id")).await;
-        assert_eq!((status, body.as_str()), (StatusCode::OK, ""));
-        let (status, headers, body) = call(request(Method::HEAD.as_str(), "/refuse")).await;
-        assert_eq!((status, body.as_str()), (StatusCode::SERVICE_UNAVAILABLE, ""));
-        assert_ne!(headers[header::CONTENT_LENGTH], "0");
+        for (line, status) in [("HEAD /id", 200), ("HEAD /refuse", 503)] {
+            let answer = send(&routes(), request(line), "").await;
+            assert_eq!((answer.status.as_u16(), answer.text.as_str()), (status, ""), "{line}");
+            assert!(answer.header("content-length").parse::<u32>().unwrap() > 0, "{line}");
+        }
     }
 }
