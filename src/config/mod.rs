@@ -87,7 +87,8 @@ fn settings_of(mut root: Table<'_>) -> Settings {
     let identity = identity::identity(root.section("identity"));
     root.not_supported(&["limits"]);
     let log = sections::log(root.section("log"));
-    let shared = upstream::Shared { identity: &identity, methods: &server.methods };
+    let shared =
+        upstream::Shared { identity: &identity, methods: &server.methods, expose_management: server.expose_management };
     let live = upstream::upstreams(&root.section("upstreams"), &shared);
     root.finish();
     Settings { server, public_url, admin_listen, store, tokens, log, live }

@@ -25,6 +25,8 @@ pub(super) struct Shared<'s> {
     pub(super) identity: &'s Identity,
     /// The methods that the door lets in.
     pub(super) methods: &'s [Method],
+    /// Whether the management API answers at the public door too.
+    pub(super) expose_management: bool,
 }
 
 /// An upstream and where it stands, for what is found out when all are put together.
@@ -47,7 +49,7 @@ pub(super) fn upstreams(table: &Table<'_>, shared: &Shared<'_>) -> LiveSettings 
             placed.push(upstream);
         }
     }
-    refuse_ties(&placed);
+    refuse_ties(&placed, shared.expose_management);
     let mut reserved = ReservedNames::default();
     shared.identity.reserve(&mut reserved);
     for upstream in &placed {
@@ -62,9 +64,9 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Puts on record what the route table refuses: rules that tie, rules under Portcullis' own paths.
-fn refuse_ties(placed: &[Placed<'_>]) {
+fn refuse_ties(placed: &[Placed<'_>], expose_management: bool) {
     let all = placed.iter().map(|upstream| upstream.settings.rules.clone()).collect();
-    for error in RouteTable::compile(all).err().unwrap_or_default() {
+    for error in RouteTable::compile(all, expose_management).err().unwrap_or_default() {
         let help = "change one of them, or remove it";
         let Some(upstream) = placed.get(error.upstream) else { continue };
         match error.rule.and_then(|rule| upstream.rules.get(rule)) {

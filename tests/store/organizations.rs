@@ -70,13 +70,17 @@ async fn deleting_an_organization_takes_its_clients_and_their_tokens_along() {
             (Action::OrganizationDeleted, Subject::Organization(leaf), leaf),
         ];
         let delete = store.delete_organization(leaf, audit(50));
-        changes_to!(store, audit(50), delete, DeleteOrganization::Deleted, deleted);
+        let gone = DeleteOrganization::Deleted(vec![first.id, second.id]);
+        changes_to!(store, audit(50), delete, gone, deleted);
 
         assert!(store.organization(leaf).await.unwrap().is_none());
         assert!(store.client(first.id, at(50)).await.unwrap().is_none());
         assert!(store.client(survivor.id, at(50)).await.unwrap().is_some());
         assert_eq!(store.count_tokens(at(50)).await, Ok(1));
         assert_eq!(store.descendants(root).await.unwrap(), []);
-        assert_eq!(store.delete_organization(root, audit(51)).await, Ok(DeleteOrganization::Deleted));
+        assert_eq!(
+            store.delete_organization(root, audit(51)).await,
+            Ok(DeleteOrganization::Deleted(vec![survivor.id]))
+        );
     }
 }
