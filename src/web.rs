@@ -1,13 +1,22 @@
-//! Floor 1: the one form of every refusal, whoever answers it.
+//! Floor 1, HTTP as all faces speak it: the one form of every refusal, and what our own endpoints have in common.
 //!
-//! `{"error","error_description","request_id","errors":[{"httpcode","message"}]}`: the members of RFC 6749 section 5.2
-//! for programs of the standard, `errors` for programs of the hosted service, the request's id for people.
+//! A refusal's body is `{"error","error_description","request_id","errors":[{"httpcode","message"}]}`: the members of
+//! RFC 6749 section 5.2 for programs of the standard, `errors` for programs of the hosted service, the request's id for
+//! people.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::model::mask_secrets;
+
+mod body;
+mod desk;
+mod organization;
+
+pub use body::{BodyError, MAX_BODY, read_body};
+pub use desk::desk;
+pub use organization::{ConflictingHeaders, OrganizationCredentials, organization_credentials};
 
 /// A refusal before it is written: status, code, words, and the headers that go with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +29,8 @@ pub struct Refusal {
     pub description: String,
     /// Headers beyond those of every refusal, such as `Allow` and `WWW-Authenticate`.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What went wrong inside, for the log; the caller is never told.
+    pub cause: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -41,7 +52,7 @@ impl Refusal {
     /// A refusal without headers of its own.
     #[must_use]
     pub fn new(status: StatusCode, error: &'static str, description: impl Into<String>) -> Self {
-        Self { status, error, description: description.into(), headers: Vec::new() }
+        Self { status, error, description: description.into(), headers: Vec::new(), cause: None }
     }
 
     /// Adds a header; a text that cannot be a header's value is left out.
@@ -59,6 +70,13 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error, description).with(header::RETRY_AFTER, "1")
     }
 
+    /// Adds what went wrong inside, for the log.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl std::fmt::Display) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
     /// The JSON body.
     #[must_use]
     pub fn body(&self, request_id: Option<&str>) -> Bytes {
@@ -73,6 +91,9 @@ impl Refusal {
         serde_json::to_vec(&body).unwrap_or_default().into()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod testing;
 
 #[cfg(test)]
 mod tests {

@@ -24,7 +24,7 @@ const AT_HOME: [(&str, &[&str]); 7] = [
     ("clap", &["cli", "main"]),
     ("toml", &["config"]),
     ("argon2", &["registry"]),
-    ("axum", &["oauth", "manage", "ops", "edge", "app", "cli"]),
+    ("axum", &["web", "oauth", "manage", "ops", "edge", "app", "cli"]),
     ("prometheus", &["observe"]),
 ];
 

@@ -98,6 +98,18 @@ impl AudienceSet {
         other.iter().all(|audience| self.contains(audience))
     }
 
+    /// Serialises the set as the claim `aud` (RFC 7519 section 4.1.3): one audience as a text, several as a list.
+    /// Without any, the claim is to be left out.
+    ///
+    /// # Errors
+    /// What the serializer says.
+    pub fn serialize_as_claim<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &*self.0 {
+            [only] => serde::Serialize::serialize(only, serializer),
+            _ => serde::Serialize::serialize(self, serializer),
+        }
+    }
+
     /// The audiences that both have.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
@@ -151,6 +163,15 @@ mod tests {
         assert!(set.contains(&"https://orders".parse().unwrap()));
         assert!(!set.contains(&"https://orders/".parse().unwrap()));
         assert_eq!(set.to_string(), "b https://orders");
+    }
+
+    #[test]
+    fn one_audience_is_a_text_and_several_are_a_list() {
+        let claim = |texts: &[&str]| {
+            AudienceSet::from_texts(texts).unwrap().serialize_as_claim(serde_json::value::Serializer).unwrap()
+        };
+        assert_eq!(claim(&["a"]), serde_json::json!("a"));
+        assert_eq!(claim(&["b", "a"]), serde_json::json!(["a", "b"]));
     }
 
     #[test]

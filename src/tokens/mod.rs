@@ -9,3 +9,6 @@ mod service;
 
 pub use grant::{Grant, Identity};
 pub use service::{IssueError, IssueRequest, Issued, Revocation, Tokens, Unresolved};
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -1,0 +1,198 @@
+//! Clients: create, list, show, change, delete.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{extract::State, response::Response};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Manage,
+    body::Body,
+    caller::{Caller, ClientInTree},
+    envelope,
+    error::ManageError,
+    paging::{InQuery, Paging},
+    values::{Audiences, Confidential, Grants, RedirectUris, Scopes, Seconds, UpToAYear, given, name},
+};
+use crate::{
+    model::{AudienceSet, Client, ClientId, Name, ScopeSet, Timestamp},
+    registry::ClientDraft,
+    store::ClientUpdate,
+};
+
+/// A client as programs see it.
+#[derive(Serialize)]
+struct View<'a> {
+    client_id: ClientId,
+    client_name: &'a Name,
+    grant_types: [&'static str; 1],
+    response_types: [&'static str; 0],
+    scopes: &'a ScopeSet,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_scopes: Option<&'a ScopeSet>,
+    audiences: &'a AudienceSet,
+    public: bool,
+    enabled: bool,
+    access_token_duration: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token_duration: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirect_uris: Option<&'a [String]>,
+    created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used: Option<Timestamp>,
+}
+
+impl<'a> From<&'a Client> for View<'a> {
+    fn from(client: &'a Client) -> Self {
+        Self {
+            client_id: client.id,
+            client_name: &client.name,
+            grant_types: ["client_credentials"],
+            response_types: [],
+            scopes: &client.scopes,
+            default_scopes: client.default_scopes.as_ref(),
+            audiences: &client.audiences,
+            public: false,
+            enabled: client.enabled,
+            access_token_duration: client.token_duration.as_secs(),
+            refresh_token_duration: client.refresh_token_duration.map(|duration| duration.as_secs()),
+            redirect_uris: client.redirect_uris.as_deref(),
+            created_at: client.created_at,
+            last_used: client.last_used,
+        }
+    }
+}
+
+/// A client just created, with the only sight of its secret.
+#[derive(Serialize)]
+struct Created<'a> {
+    #[serde(flatten)]
+    client: View<'a>,
+    client_secret: &'a str,
+}
+
+/// The body of `POST /oauth2/clients`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Draft {
+    #[serde(deserialize_with = "name")]
+    client_name: Name,
+    scopes: Scopes,
+    #[serde(rename = "grant_types")]
+    _grant_types: Grants,
+    #[serde(rename = "public")]
+    _public: Option<Confidential>,
+    default_scopes: Option<Scopes>,
+    audiences: Option<Audiences>,
+    access_token_duration: Option<Seconds>,
+    refresh_token_duration: Option<UpToAYear>,
+    redirect_uris: Option<RedirectUris>,
+}
+
+impl From<Draft> for ClientDraft {
+    fn from(draft: Draft) -> Self {
+        Self {
+            name: draft.client_name,
+            scopes: draft.scopes.0,
+            default_scopes: draft.default_scopes.map(|scopes| scopes.0),
+            audiences: draft.audiences.unwrap_or_default().0,
+            token_duration: draft.access_token_duration.map(Duration::from),
+            refresh_token_duration: draft.refresh_token_duration.map(|duration| duration.0),
+            redirect_uris: draft.redirect_uris.map(|uris| uris.0),
+        }
+    }
+}
+
+/// The body of `PATCH /oauth2/clients/{id}`. What is left out stays; `null` takes away, where there may be none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Patch {
+    #[serde(default, deserialize_with = "given")]
+    client_name: Option<GivenName>,
+    #[serde(default, deserialize_with = "given")]
+    scopes: Option<Scopes>,
+    #[serde(default, deserialize_with = "given", rename = "grant_types")]
+    _grant_types: Option<Grants>,
+    #[serde(default, deserialize_with = "given")]
+    #[expect(clippy::option_option, reason = "left out, taken away, and set are three things")]
+    default_scopes: Option<Option<Scopes>>,
+    #[serde(default, deserialize_with = "given")]
+    audiences: Option<Audiences>,
+    #[serde(default, deserialize_with = "given")]
+    enabled: Option<bool>,
+    #[serde(default, deserialize_with = "given")]
+    access_token_duration: Option<Seconds>,
+    #[serde(default, deserialize_with = "given")]
+    refresh_token_duration: Option<UpToAYear>,
+    #[serde(default, deserialize_with = "given")]
+    redirect_uris: Option<RedirectUris>,
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct GivenName(#[serde(deserialize_with = "name")] Name);
+
+impl From<Patch> for ClientUpdate {
+    fn from(patch: Patch) -> Self {
+        Self {
+            name: patch.client_name.map(|name| name.0),
+            scopes: patch.scopes.map(|scopes| scopes.0),
+            default_scopes: patch.default_scopes.map(|scopes| scopes.map(|scopes| scopes.0)),
+            audiences: patch.audiences.map(|audiences| audiences.0),
+            token_duration: patch.access_token_duration.map(Duration::from),
+            enabled: patch.enabled,
+            refresh_token_duration: patch.refresh_token_duration.map(|duration| duration.0),
+            redirect_uris: patch.redirect_uris.map(|uris| uris.0),
+        }
+    }
+}
+
+/// `POST /oauth2/clients`.
+pub(super) async fn create(
+    State(manage): State<Arc<Manage>>,
+    caller: Caller,
+    Body(draft): Body<Draft>,
+) -> Result<Response, ManageError> {
+    let audit = caller.audit(&manage);
+    let new = manage.registry.create_client(caller.organization().id, draft.into(), audit).await?;
+    let created = Created { client: View::from(&new.client), client_secret: new.secret.expose() };
+    Ok(envelope::result(StatusCode::CREATED, created))
+}
+
+/// `GET /oauth2/clients`: the caller's own.
+pub(super) async fn list(
+    State(manage): State<Arc<Manage>>,
+    caller: Caller,
+    InQuery(paging): InQuery<Paging>,
+) -> Result<Response, ManageError> {
+    let found = manage.registry.list_clients(caller.organization().id, paging.page()?).await?;
+    let views: Vec<View<'_>> = found.items.iter().map(View::from).collect();
+    envelope::list(&views, &paging, found.next, found.total)
+}
+
+/// `GET /oauth2/clients/{id}`.
+pub(super) async fn show(target: ClientInTree) -> Response {
+    envelope::result(StatusCode::OK, View::from(&target.found.client))
+}
+
+/// `PATCH /oauth2/clients/{id}`.
+pub(super) async fn update(
+    State(manage): State<Arc<Manage>>,
+    target: ClientInTree,
+    Body(patch): Body<Patch>,
+) -> Result<Response, ManageError> {
+    let update = ClientUpdate::from(patch);
+    if update == ClientUpdate::default() {
+        return Ok(show(target).await);
+    }
+    let updated = manage.registry.update_client(target.id(), update, target.caller.audit(&manage)).await?;
+    Ok(envelope::result(StatusCode::OK, View::from(&updated)))
+}
+
+/// `DELETE /oauth2/clients/{id}`.
+pub(super) async fn delete(State(manage): State<Arc<Manage>>, target: ClientInTree) -> Result<StatusCode, ManageError> {
+    manage.registry.delete_client(target.id(), target.caller.audit(&manage)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

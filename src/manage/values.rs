@@ -1,0 +1,209 @@
+//! The values that bodies and queries hold, each read once into a type that is right.
+
+use std::{str::FromStr, time::Duration};
+
+use http::Uri;
+use jiff::{Span, SpanRelativeTo};
+use serde::{Deserialize, Deserializer, de::Error};
+
+use crate::model::{AudienceError, AudienceSet, Name, ScopeError, ScopeSet};
+
+/// The longest duration that is kept without being checked against a setting: a year.
+const MOST: Duration = Duration::from_hours(24 * 366);
+/// The most redirect URIs of a client, and the longest of them in bytes.
+const MOST_URIS: usize = 32;
+const LONGEST_URI: usize = 2048;
+
+/// A member that may be left out but not be `null`: for `#[serde(default, deserialize_with = "given")]`.
+pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// A name.
+pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+/// A list of scopes.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub(super) struct Scopes(pub(super) ScopeSet);
+
+impl TryFrom<Vec<String>> for Scopes {
+    type Error = ScopeError;
+
+    fn try_from(texts: Vec<String>) -> Result<Self, ScopeError> {
+        ScopeSet::from_texts(texts).map(Self)
+    }
+}
+
+/// A list of audiences.
+#[derive(Debug, Default, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub(super) struct Audiences(pub(super) AudienceSet);
+
+impl TryFrom<Vec<String>> for Audiences {
+    type Error = AudienceError;
+
+    fn try_from(texts: Vec<String>) -> Result<Self, AudienceError> {
+        AudienceSet::from_texts(texts).map(Self)
+    }
+}
+
+/// The grants of a machine client: this one and no other.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub(super) struct Grants;
+
+impl TryFrom<Vec<String>> for Grants {
+    type Error = &'static str;
+
+    fn try_from(texts: Vec<String>) -> Result<Self, &'static str> {
+        let only = texts.iter().map(String::as_str).eq(["client_credentials"]);
+        only.then_some(Self).ok_or(r#"machine clients have ["client_credentials"] and no other grant"#)
+    }
+}
+
+/// That a client is confidential.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "bool")]
+pub(super) struct Confidential;
+
+impl TryFrom<bool> for Confidential {
+    type Error = &'static str;
+
+    fn try_from(public: bool) -> Result<Self, &'static str> {
+        if public { Err("client_credentials is for confidential clients; leave it out or say false") } else { Ok(Self) }
+    }
+}
+
+/// Whole seconds, for [`crate::registry`] to judge.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Seconds(u64);
+
+impl From<Seconds> for Duration {
+    fn from(seconds: Seconds) -> Self {
+        Self::from_secs(seconds.0)
+    }
+}
+
+/// Whole seconds, from one to a year.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "u64")]
+pub(super) struct UpToAYear(pub(super) Duration);
+
+impl TryFrom<u64> for UpToAYear {
+    type Error = &'static str;
+
+    fn try_from(seconds: u64) -> Result<Self, &'static str> {
+        let duration = Duration::from_secs(seconds);
+        let fits = (Duration::from_secs(1)..=MOST).contains(&duration);
+        fits.then_some(Self(duration)).ok_or("must be 1 to 31622400 seconds (366 days)")
+    }
+}
+
+/// How long old secrets live on, such as `30s`, `24h` or `7d`.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Overlap(pub(super) Duration);
+
+impl TryFrom<String> for Overlap {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let span = Span::from_str(&text).ok();
+        let signed = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+        let duration = signed.and_then(|signed| Duration::try_from(signed).ok()).filter(|duration| *duration <= MOST);
+        duration.map(Self).ok_or("must be a duration such as 30s, 24h or 7d, up to 366d")
+    }
+}
+
+/// Absolute URIs without a fragment (RFC 6749 section 3.1.2). Machine clients are never redirected; the list is kept
+/// for programs that set it.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub(super) struct RedirectUris(pub(super) Vec<String>);
+
+impl TryFrom<Vec<String>> for RedirectUris {
+    type Error = &'static str;
+
+    fn try_from(texts: Vec<String>) -> Result<Self, &'static str> {
+        if texts.len() > MOST_URIS {
+            return Err("at most 32 URIs");
+        }
+        let right = texts.iter().all(|text| is_absolute_uri(text));
+        right.then_some(Self(texts)).ok_or("each must be an absolute URI without a fragment, up to 2048 characters")
+    }
+}
+
+fn is_absolute_uri(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&b);
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let scheme_fits = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    if text.len() > LONGEST_URI || !scheme_fits || rest.is_empty() || !text.bytes().all(allowed) {
+        return false;
+    }
+    let web = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
+    // A web address needs a host; a program's own scheme may go without.
+    !web || (rest.starts_with("//") && text.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(|h| !h.is_empty())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_with_days_of_24_hours() {
+        for (text, hours) in [("7d", 7 * 24), ("24h", 24), ("1d12h", 36), ("0s", 0), ("366d", 366 * 24)] {
+            let read = Overlap::try_from(text.to_owned()).map(|overlap| overlap.0);
+            assert_eq!(read, Ok(Duration::from_hours(hours)), "{text}");
+        }
+        for bad in ["", "7", "-7d", "1month", "367d", "7 dogs"] {
+            assert!(Overlap::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn redirect_uris_are_absolute() {
+        let check = |text: &str| RedirectUris::try_from(vec![text.to_owned()]).is_ok();
+        for good in
+            ["https://a.example/cb?x=1", "http://127.0.0.1:80/", "com.example.app:/cb", "urn:ietf:wg:oauth:2.0:oob"]
+        {
+            assert!(check(good), "{good}");
+        }
+        let long = format!("https://a/{}", "x".repeat(LONGEST_URI));
+        for bad in [
+            "",
+            "/cb",
+            "a.example/cb",
+            "https:///cb",
+            "https:cb",
+            "https://a#b",
+            "https://a b",
+            "1a:/x",
+            "x:",
+            "h\u{e4}:x",
+            &long,
+        ] {
+            assert!(!check(bad), "{bad}");
+        }
+        assert!(RedirectUris::try_from(vec!["a:b".to_owned(); 33]).is_err());
+    }
+
+    #[test]
+    fn the_one_grant_stands_alone() {
+        let grants = |texts: &[&str]| Grants::try_from(texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>());
+        assert!(grants(&["client_credentials"]).is_ok());
+        for bad in [&[][..], &["authorization_code"], &["client_credentials", "refresh_token"]] {
+            assert!(grants(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_unjudged_is_bounded() {
+        assert!(UpToAYear::try_from(1).is_ok() && UpToAYear::try_from(31_622_400).is_ok());
+        assert!(UpToAYear::try_from(0).is_err() && UpToAYear::try_from(31_622_401).is_err());
+    }
+}

@@ -1,0 +1,72 @@
+//! The token endpoint: `client_credentials` (RFC 6749 section 4.4), with `resource` (RFC 8707) and `audience`.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, header};
+use serde::Serialize;
+
+use super::{Oauth, client_auth, error::OauthError, form::Form};
+use crate::{
+    model::{AudienceSet, ScopeSet},
+    tokens::{IssueRequest, Issued},
+};
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: u64,
+    scope: String,
+}
+
+/// `POST /oauth2/tokens`.
+pub(super) async fn token(
+    State(oauth): State<Arc<Oauth>>,
+    headers: HeaderMap,
+    form: Result<Form, OauthError>,
+) -> Result<Response, OauthError> {
+    let outcome = match form {
+        Ok(form) => issue(&oauth, &headers, &form).await,
+        Err(error) => Err(error),
+    };
+    let result = outcome.as_ref().map_or_else(OauthError::code, |_| "ok");
+    oauth.registry.metrics().token_requests.with_label_values(&[result]).inc();
+    outcome.map(|issued| answer(&issued))
+}
+
+async fn issue(oauth: &Oauth, headers: &HeaderMap, form: &Form) -> Result<Issued, OauthError> {
+    let client = client_auth::authenticate(&oauth.registry, headers, form).await?;
+    if form.require("grant_type")? != "client_credentials" {
+        return Err(OauthError::UnsupportedGrantType);
+    }
+    let request = IssueRequest { scopes: scopes(form)?, audiences: audiences(form)? };
+    Ok(oauth.tokens.issue(&client, request).await?)
+}
+
+fn scopes(form: &Form) -> Result<Option<ScopeSet>, OauthError> {
+    let scopes = form.get("scope").map(str::parse).transpose();
+    scopes.map_err(|_| OauthError::InvalidScope("scope must be scopes with one blank between two."))
+}
+
+fn audiences(form: &Form) -> Result<Option<AudienceSet>, OauthError> {
+    let mut asked = form.all("resource").iter().chain(form.all("audience")).peekable();
+    if asked.peek().is_none() {
+        return Ok(None);
+    }
+    AudienceSet::from_texts(asked).map(Some).map_err(|error| OauthError::InvalidTarget(error.to_string()))
+}
+
+fn answer(issued: &Issued) -> Response {
+    let answer = Answer {
+        access_token: issued.text.expose(),
+        token_type: "bearer",
+        expires_in: issued.token.expires_at.since(issued.token.issued_at).as_secs(),
+        scope: issued.token.scopes.to_string(),
+    };
+    ([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(answer)).into_response()
+}

@@ -1,0 +1,71 @@
+//! What the tests of the faces stand on: the services over a store in a temporary folder, and a clock moved by hand.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use super::Tokens;
+use crate::{
+    model::{AudienceSet, Clock, ManualClock, OrganizationId, RequestId, ScopeSet, Timestamp},
+    observe::Metrics,
+    registry::{ClientDraft, NewClient, NewOrganizationKey, Passwords, Registry, RegistryParts, RegistrySettings},
+    store::{Actor, Audit, SqliteStore, Store, Uses},
+};
+
+/// The services of one process.
+pub(crate) struct World {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) tokens: Arc<Tokens>,
+    _folder: tempfile::TempDir,
+}
+
+/// One pool for all tests: its threads are the machine's.
+pub(crate) fn passwords() -> Passwords {
+    static SHARED: OnceLock<Passwords> = OnceLock::new();
+    SHARED.get_or_init(|| Passwords::start(2).unwrap()).clone()
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.path().join("test.db")).unwrap());
+        let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_700_000_000)));
+        let (uses, _) = Uses::new();
+        let settings = RegistrySettings {
+            token_duration: Duration::from_hours(24),
+            max_token_duration: Duration::from_hours(30 * 24),
+            secret_overlap: Duration::from_hours(24),
+        };
+        let parts = RegistryParts { passwords: passwords(), uses: uses.clone(), clock: clock.clone(), metrics };
+        let registry = Arc::new(Registry::new(store, settings, parts));
+        let tokens = Arc::new(Tokens::new(registry.clone(), uses));
+        Self { clock, registry, tokens, _folder: folder }
+    }
+
+    fn audit(&self) -> Audit {
+        Audit { actor: Actor::CommandLine, at: self.clock.now(), request_id: RequestId::from_caller("setup") }
+    }
+
+    /// A new organisation.
+    pub(crate) async fn organization(&self, parent: Option<&NewOrganizationKey>) -> NewOrganizationKey {
+        let parent = parent.map(|parent| parent.organization.id);
+        self.registry.create_organization("Acme".parse().unwrap(), parent, self.audit()).await.unwrap()
+    }
+
+    /// A new client with these scopes and audiences, each with blanks between.
+    pub(crate) async fn client(&self, owner: OrganizationId, scopes: &str, audiences: &str) -> NewClient {
+        let draft = ClientDraft {
+            name: "Partner".parse().unwrap(),
+            scopes: scopes.parse::<ScopeSet>().unwrap(),
+            default_scopes: None,
+            audiences: audiences.parse::<AudienceSet>().unwrap(),
+            token_duration: None,
+            refresh_token_duration: None,
+            redirect_uris: None,
+        };
+        self.registry.create_client(owner, draft, self.audit()).await.unwrap()
+    }
+}
