@@ -32,7 +32,8 @@ impl FromStr for Host {
             }
             _ => (text, ""),
         };
-        if !port.bytes().all(|b| b.is_ascii_digit()) || port.len() > 5 {
+        let is_number = port.bytes().all(|b| b.is_ascii_digit());
+        if !port.is_empty() && (!is_number || port.parse::<u16>().is_err()) {
             return Err(HostError);
         }
         if let Some(address) = name.strip_prefix('[') {
@@ -86,10 +87,10 @@ impl FromStr for HostPattern {
     type Err = HostError;
 
     fn from_str(text: &str) -> Result<Self, HostError> {
-        if text.contains(':') && !text.starts_with('[') {
-            return Err(HostError);
-        }
+        // A port does not count for matching, so one in a pattern would be a promise that is not kept.
+        let has_port = text.contains(':') && !(text.starts_with('[') && text.ends_with(']'));
         match text.strip_prefix("*.") {
+            _ if has_port => Err(HostError),
             Some(rest) => Ok(Self::Wildcard(format!(".{}", rest.parse::<Host>()?))),
             None => text.parse().map(Self::Exact),
         }
@@ -120,11 +121,20 @@ mod tests {
 
     #[test]
     fn malformed_hosts_are_refused() {
-        for text in
-            ["", ":80", ".", "a..b", "u@h", "a/b", "a b", "h:80x", "h:1:2", "[::1", "::1", "a\\b", "ä.de", "*.a"]
-        {
+        for text in [
+            "", ":80", ".", "a..b", "u@h", "a/b", "a b", "h:80x", "h:+80", "h:65536", "h:1:2", "[::1", "::1", "a\\b",
+            "ä.de", "*.a",
+        ] {
             assert_eq!(text.parse::<Host>(), Err(HostError), "{text}");
         }
+    }
+
+    #[test]
+    fn a_pattern_has_no_port() {
+        for text in ["a.example:80", "[::1]:80", "*.example.com:80", "*.[::1]", "*", "*.", "*.*.a", "a.*"] {
+            assert_eq!(text.parse::<HostPattern>(), Err(HostError), "{text}");
+        }
+        assert_eq!("[::1]".parse::<HostPattern>().unwrap().to_string(), "[::1]");
     }
 
     #[test]

@@ -45,6 +45,12 @@ impl MethodSet {
         self.0.contains(method)
     }
 
+    /// Whether a method is in both.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.0.iter().any(|method| other.contains(method))
+    }
+
     /// The methods of both.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
@@ -103,4 +109,23 @@ pub struct UpstreamRules {
     pub allow_in_path: PathFeatures,
     /// Its rules, in no order that matters.
     pub rules: Vec<Rule>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_are_sorted_and_get_brings_head() {
+        let set = MethodSet::new([Method::PUT, Method::GET, Method::DELETE, Method::PUT]);
+        assert_eq!(set.to_string(), "DELETE, GET, HEAD, PUT");
+        assert!(set.contains(&Method::HEAD) && !set.contains(&Method::POST));
+    }
+
+    #[test]
+    fn sets_overlap_when_they_share_a_method() {
+        let [get, head, put] = [Method::GET, Method::HEAD, Method::PUT].map(|method| MethodSet::new([method]));
+        assert!(get.overlaps(&head) && !get.overlaps(&put));
+        assert_eq!(put.union(&get).to_string(), "GET, HEAD, PUT");
+    }
 }
