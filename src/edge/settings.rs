@@ -129,11 +129,81 @@ pub struct LiveSettings {
     pub reserved: ReservedNames,
 }
 
-/// Header names that only Portcullis may set. Two names are the same when their letters and digits are, in any case.
+/// Header names that only Portcullis may set. Two names are the same when their letters and digits are, in any case:
+/// many servers read `X-Owner`, `x_owner` and `X.Owner` as one. Kept folded to lower-case letters and digits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReservedNames {
-    /// Whole names.
-    pub exact: Vec<String>,
-    /// Beginnings of names.
-    pub prefixes: Vec<String>,
+    exact: Vec<String>,
+    prefixes: Vec<String>,
+}
+
+impl ReservedNames {
+    /// Reserves one name.
+    pub fn add_name(&mut self, name: &str) {
+        insert(&mut self.exact, name);
+    }
+
+    /// Reserves every name that begins so.
+    pub fn add_family(&mut self, prefix: &str) {
+        insert(&mut self.prefixes, prefix);
+    }
+
+    /// Whether `name` is reserved. Allocates nothing: it is asked for every header of every request.
+    #[must_use]
+    pub fn covers(&self, name: &str) -> bool {
+        self.exact.iter().any(|exact| folded(name).eq(exact.bytes()))
+            || self.prefixes.iter().any(|prefix| {
+                let mut letters = folded(name);
+                prefix.bytes().all(|byte| letters.next() == Some(byte))
+            })
+    }
+}
+
+/// Adds `name` folded, unless it is there or has no letter or digit to be known by.
+fn insert(names: &mut Vec<String>, name: &str) {
+    let name: String = folded(name).map(char::from).collect();
+    if !name.is_empty() && !names.contains(&name) {
+        names.push(name);
+    }
+}
+
+fn folded(name: &str) -> impl Iterator<Item = u8> + '_ {
+    name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reserved_name_is_known_by_its_letters_and_digits() {
+        let mut reserved = ReservedNames::default();
+        reserved.add_name("X-Customer-2");
+        for name in ["x-customer-2", "X_CUSTOMER_2", "xcustomer2", "X.Cust-omer~2"] {
+            assert!(reserved.covers(name), "{name}");
+        }
+        for name in ["x-customer", "x-customer-20", "ax-customer-2", "", "-"] {
+            assert!(!reserved.covers(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_family_covers_every_name_that_begins_so() {
+        let mut reserved = ReservedNames::default();
+        reserved.add_family("X-Portcullis-");
+        for name in ["X-Portcullis-Owner", "x_portcullis_owner", "x-port-cullis-anything", "X-Portcullis"] {
+            assert!(reserved.covers(name), "{name}");
+        }
+        for name in ["X-Port", "Portcullis-Owner", "", "---"] {
+            assert!(!reserved.covers(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_without_letters_reserves_nothing() {
+        let mut reserved = ReservedNames::default();
+        reserved.add_family("-");
+        reserved.add_name("_");
+        assert!(!reserved.covers("X-Anything") && !reserved.covers("-"));
+    }
 }
