@@ -24,8 +24,8 @@ pub(super) fn conflicts(upstreams: &[UpstreamRules]) -> Vec<TableError> {
         if let Some(message) = under_own_paths(&PathPattern::all_of(&upstream.path), upstream.path.as_str()) {
             errors.push(error(None, message));
         } else {
-            let misplaced = upstream.rules.iter().enumerate();
-            errors.extend(misplaced.filter_map(|(rule, it)| Some(error(Some(rule), misplacement(upstream, it)?))));
+            let rules = upstream.rules.iter().enumerate();
+            errors.extend(rules.filter_map(|(rule, it)| Some(error(Some(rule), misplacement(upstream, it)?))));
         }
         errors.extend(ties(upstream).into_iter().map(|(rule, message)| error(Some(rule), message)));
     }

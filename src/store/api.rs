@@ -166,7 +166,7 @@ pub enum DeleteSecret {
     Deleted,
     /// There is no such secret of this client.
     Absent,
-    /// It was used after the moment given and stays.
+    /// It was used at or after the moment given and stays.
     RecentlyUsed,
 }
 
@@ -247,7 +247,8 @@ pub trait Store: Send + Sync + 'static {
     async fn delete_client(&self, id: ClientId, audit: Audit) -> Result<bool, StoreError>;
 
     /// Adds a secret. The client's other secrets then expire at `others_expire_at` or earlier, as they would have.
-    /// More than `most` unexpired ones at `audit.at`, the new one counted, is [`InsertSecret::TooMany`].
+    /// If that left more than `most` unexpired ones at `audit.at`, the new one counted, nothing is done and it is
+    /// [`InsertSecret::TooMany`].
     async fn insert_secret(
         &self,
         id: ClientId,
@@ -277,7 +278,7 @@ pub trait Store: Send + Sync + 'static {
     /// Those of one client that live at `now`: unexpired and of its present epoch.
     async fn tokens(&self, client: ClientId, now: Timestamp, page: Page) -> Result<PageOf<Token>, StoreError>;
 
-    /// Revokes one. `false` if it was not there.
+    /// Revokes one. `false` if it was not there, or its client is gone.
     async fn revoke_token(&self, id: TokenId, audit: Audit) -> Result<bool, StoreError>;
 
     /// Revokes all of one client by raising its epoch. `false` if there is no such client.
@@ -303,7 +304,7 @@ pub trait Store: Send + Sync + 'static {
     /// At most `limit` changes with a `seq` above `after`, in order.
     async fn changes(&self, after: i64, limit: u32) -> Result<Vec<Change>, StoreError>;
 
-    /// The same for one organisation and those below it.
+    /// The same for one organisation and those that are, or were until they were deleted, below it.
     async fn changes_within(
         &self,
         organization: OrganizationId,

@@ -1,4 +1,93 @@
-//! x
-#[derive(Debug)]
-/// x
-pub struct SqliteStore;
+//! The embedded engine: one `SQLite` file in WAL mode, reached by messages.
+//!
+//! One thread writes, two threads read; no caller's thread ever waits for the disk. Mutations that queue up while the
+//! disk is busy are committed together, and each is answered only when it is durable.
+
+mod changes;
+mod clients;
+mod engine;
+mod errors;
+mod open;
+mod organizations;
+mod readers;
+mod rows;
+mod schema;
+mod secrets;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod workers;
+mod writer;
+
+use std::{future::Future, path::Path};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use self::{
+    readers::{Read, ReadJob},
+    workers::Workers,
+    writer::{Write, WriteJob},
+};
+use super::{OpenError, StoreError};
+
+/// A store in one `SQLite` file. Several processes may have the same file open.
+///
+/// Dropping it carries out what is queued, waits for its threads and folds the log (`-wal`) back into the file.
+pub struct SqliteStore {
+    check_key: Zeroizing<[u8; 32]>,
+    // Dropped in this order: the connection that closes last folds the log, and a reader could not.
+    readers: Workers<Box<dyn ReadJob>>,
+    writer: Workers<Box<dyn WriteJob>>,
+    ended: CancellationToken,
+}
+
+impl SqliteStore {
+    /// Opens the store in this file, and makes it, readable by this user alone, when there is none or it is empty.
+    /// Blocks while it reads, checks and, if it is of an older schema, migrates the file.
+    ///
+    /// # Errors
+    /// [`OpenError`]; the file is then as it was.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let (writing, check_key) = open::writing(path)?;
+        let reading = [open::reading(path)?, open::reading(path)?];
+        let ended = CancellationToken::new();
+        let thread = |error: std::io::Error| errors::unreadable(path, format!("no thread for it: {error}"));
+        let writer = writer::start(writing, &ended).map_err(thread)?;
+        let readers = readers::start(reading, &ended).map_err(thread)?;
+        Ok(Self { check_key, readers, writer, ended })
+    }
+
+    /// Resolves when a thread of the store has died, which nothing but a defect brings about: writes are then refused
+    /// for good, so the program should end. Resolves too when the store is dropped.
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.ended.clone().cancelled_owned()
+    }
+
+    /// Runs `verb` on a reader, in one snapshot that holds every write answered before.
+    async fn read<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.readers.send(Box::new(Read::new(verb, reply)))?;
+        answer.await.unwrap_or_else(|_| Err(died()))
+    }
+
+    /// Runs `verb` on the writer: all of it or nothing, durable before the answer.
+    async fn write<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.writer.send(Box::new(Write::new(verb, reply)))?;
+        answer.await.unwrap_or_else(|_| Err(died()))
+    }
+}
+
+fn died() -> StoreError {
+    StoreError::Unavailable("its thread has ended".to_owned())
+}

@@ -1,0 +1,73 @@
+//! The readers: two threads with a read-only connection each, at one queue.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::workers::Workers;
+use crate::store::StoreError;
+
+/// A query in the queue.
+pub(super) trait ReadJob: Send {
+    /// Does its work and answers.
+    fn run(self: Box<Self>, db: &Connection);
+}
+
+/// One verb and who waits for its outcome.
+pub(super) struct Read<T, F> {
+    verb: F,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Read<T, F> {
+    pub(super) fn new(verb: F, reply: oneshot::Sender<Result<T, StoreError>>) -> Self {
+        Self { verb, reply }
+    }
+}
+
+impl<T, F> ReadJob for Read<T, F>
+where
+    T: Send,
+    F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
+{
+    fn run(self: Box<Self>, db: &Connection) {
+        // Nobody waits any more.
+        if self.reply.is_closed() {
+            return;
+        }
+        let _ = self.reply.send(in_snapshot(db, self.verb));
+    }
+}
+
+/// Runs `verb` so that all of its queries see the same moment.
+fn in_snapshot<T>(db: &Connection, verb: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let snapshot = db.unchecked_transaction()?;
+    verb(&snapshot)
+}
+
+/// Starts one thread for each connection.
+pub(super) fn start<const N: usize>(
+    connections: [Connection; N],
+    ended: &CancellationToken,
+) -> io::Result<Workers<Box<dyn ReadJob>>> {
+    let (mut workers, queue) = Workers::new();
+    let queue = Arc::new(Mutex::new(queue));
+    for db in connections {
+        let queue = Arc::clone(&queue);
+        workers.spawn("store-reader", ended, move || {
+            while let Some(job) = next(&queue) {
+                job.run(&db);
+            }
+        })?;
+    }
+    Ok(workers)
+}
+
+fn next(queue: &Mutex<mpsc::Receiver<Box<dyn ReadJob>>>) -> Option<Box<dyn ReadJob>> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv()
+}

@@ -1,0 +1,387 @@
+//! What only this engine promises: how it opens its file, what it refuses, and what it does when the file is locked or
+//! damaged. What every engine promises is in `tests/store.rs`.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, Barrier},
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::{SqliteStore, schema};
+use crate::{
+    model::{Client, ClientId, HashedSecret, OrganizationId, SecretId, StoredSecret, Timestamp, Token, TokenId},
+    store::{Actor, Audit, InsertToken, NewOrganization, OpenError, Store, StoreError, follow},
+};
+
+fn folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("portcullis.db");
+    (folder, path)
+}
+
+fn audit() -> Audit {
+    Audit { actor: Actor::CommandLine, at: Timestamp::from_seconds(1), request_id: None }
+}
+
+fn new_organization() -> NewOrganization {
+    let key = HashedSecret::from_phc("$argon2id$key".into());
+    NewOrganization { id: OrganizationId::random().unwrap(), parent: None, name: "Any".parse().unwrap(), key }
+}
+
+async fn create_organization(store: &SqliteStore) -> OrganizationId {
+    let new = new_organization();
+    let id = new.id;
+    assert!(store.create_organization(new, audit()).await.unwrap());
+    id
+}
+
+/// Every file of the folder with its content.
+fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+/// The error of opening, which must not have changed the file or left anything beside it.
+fn refusal(folder: &Path, path: &Path) -> OpenError {
+    let before = contents(folder);
+    let error = SqliteStore::open(path).err().expect("it must be refused");
+    assert!(contents(folder) == before, "the folder is as it was: {error}");
+    error
+}
+
+#[test]
+fn a_new_store_is_private_marked_and_keeps_its_key() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path).unwrap();
+    let key = store.check_key();
+    assert_ne!(key, [0; 32]);
+    for suffix in ["", "-wal", "-shm"] {
+        let file = PathBuf::from(format!("{}{suffix}", path.display()));
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600, "{}", file.display());
+    }
+    drop(store);
+    assert_eq!(SqliteStore::open(&path).unwrap().check_key(), key);
+    let db = Connection::open(&path).unwrap();
+    assert_eq!(db.query_row("PRAGMA application_id", [], |row| row.get(0)), Ok(schema::APPLICATION_ID));
+    assert_eq!(db.query_row("PRAGMA user_version", [], |row| row.get(0)), Ok(schema::VERSION));
+    assert_eq!(db.query_row("PRAGMA journal_mode", [], |row| row.get(0)), Ok("wal".to_owned()));
+}
+
+#[tokio::test]
+async fn dropping_the_store_folds_the_log_into_the_file() {
+    let (folder, path) = folder();
+    let store = SqliteStore::open(&path).unwrap();
+    create_organization(&store).await;
+    drop(store);
+    assert_eq!(contents(folder.path()).len(), 1);
+}
+
+#[test]
+fn an_empty_file_is_a_new_store() {
+    let (_folder, path) = folder();
+    fs::write(&path, "").unwrap();
+    let key = SqliteStore::open(&path).unwrap().check_key();
+    assert_eq!(SqliteStore::open(&path).unwrap().check_key(), key);
+}
+
+#[test]
+fn many_may_make_the_same_store_at_once() {
+    for _ in 0..10 {
+        let (_folder, path) = folder();
+        let barrier = Barrier::new(4);
+        let keys: Vec<[u8; 32]> = std::thread::scope(|scope| {
+            let open = || {
+                barrier.wait();
+                SqliteStore::open(&path).unwrap().check_key()
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(keys.iter().all(|key| *key == keys[0]));
+    }
+}
+
+/// The journal that a transaction leaves on disk that was cut short in a file that had been empty.
+fn journal_of_an_empty_file() -> Vec<u8> {
+    let scratch = tempfile::tempdir().unwrap();
+    let db = Connection::open(scratch.path().join("s.db")).unwrap();
+    // The cache is too small for it, so its journal is on the disk before it ends.
+    db.execute_batch("PRAGMA cache_size = 1; BEGIN; CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(1000000));")
+        .unwrap();
+    fs::read(scratch.path().join("s.db-journal")).unwrap()
+}
+
+/// What a process leaves that is killed while it makes a store: some pages, and the journal to undo them.
+#[test]
+fn a_store_whose_making_was_cut_short_is_made_anew() {
+    let (folder, path) = folder();
+    schema::migrate(&mut Connection::open(&path).unwrap(), &path).unwrap();
+    let made = fs::read(&path).unwrap();
+    fs::write(&path, &made[..2 * 4096]).unwrap();
+    fs::write(folder.path().join("portcullis.db-journal"), journal_of_an_empty_file()).unwrap();
+    let key = SqliteStore::open(&path).unwrap().check_key();
+    assert!(!made.windows(32).any(|bytes| bytes == key));
+}
+
+#[test]
+fn a_cut_short_database_of_another_program_is_refused_and_untouched() {
+    let (folder, path) = folder();
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE users (x);").unwrap();
+    fs::write(folder.path().join("portcullis.db-journal"), journal_of_an_empty_file()).unwrap();
+    assert!(matches!(refusal(folder.path(), &path), OpenError::Foreign(_)));
+}
+
+#[test]
+fn what_is_not_a_database_is_refused_and_untouched() {
+    for garbage in [b"hello".to_vec(), vec![0; 5000], b"SQLite format 3\0".repeat(500)] {
+        let (folder, path) = folder();
+        fs::write(&path, garbage).unwrap();
+        let error = refusal(folder.path(), &path);
+        assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_refused_and_untouched() {
+    for (cut, from) in [(true, 9000), (false, 4096), (false, 100)] {
+        let (_folder, path) = folder();
+        let store = SqliteStore::open(&path).unwrap();
+        create_organization(&store).await;
+        drop(store);
+        let mut bytes = fs::read(&path).unwrap();
+        if cut {
+            bytes.truncate(from);
+        } else {
+            bytes[from..from + 4000].fill(0xa5);
+        }
+        fs::write(&path, &bytes).unwrap();
+        let error = SqliteStore::open(&path).err().unwrap();
+        assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
+        assert!(fs::read(&path).unwrap() == bytes);
+    }
+}
+
+#[test]
+fn a_database_of_another_program_is_refused_and_untouched() {
+    for sql in [
+        "CREATE TABLE users (x);",
+        "PRAGMA journal_mode = WAL; CREATE TABLE users (x);",
+        "PRAGMA application_id = 77; CREATE TABLE users (x);",
+        "PRAGMA user_version = 1;",
+    ] {
+        let (folder, path) = folder();
+        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        let error = refusal(folder.path(), &path);
+        assert!(matches!(error, OpenError::Foreign(_)), "{sql}: {error}");
+    }
+}
+
+#[test]
+fn a_store_of_a_newer_schema_is_refused_and_untouched() {
+    let (folder, path) = folder();
+    drop(SqliteStore::open(&path).unwrap());
+    let newer = schema::VERSION + 1;
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", newer).unwrap();
+    let error = refusal(folder.path(), &path);
+    assert!(matches!(error, OpenError::Newer { found, known: schema::VERSION, .. } if found == newer), "{error}");
+}
+
+/// A newer program was killed: its schema stands in the log alone, and the log stays too.
+#[test]
+fn a_newer_schema_is_seen_in_the_log() {
+    let (folder, path) = folder();
+    drop(SqliteStore::open(&path).unwrap());
+    let db = Connection::open(&path).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    let copy = folder.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    for name in ["portcullis.db", "portcullis.db-wal"] {
+        fs::copy(folder.path().join(name), copy.join(name)).unwrap();
+    }
+    let wal = fs::read(copy.join("portcullis.db-wal")).unwrap();
+    let file = fs::read(copy.join("portcullis.db")).unwrap();
+    let error = SqliteStore::open(&copy.join("portcullis.db")).err().unwrap();
+    assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
+    assert!(fs::read(copy.join("portcullis.db-wal")).unwrap() == wal);
+    assert!(fs::read(copy.join("portcullis.db")).unwrap() == file);
+}
+
+#[test]
+fn a_locked_file_is_refused_and_untouched() {
+    for mode in ["PRAGMA journal_mode = DELETE", "PRAGMA journal_mode = WAL"] {
+        let (folder, path) = folder();
+        drop(SqliteStore::open(&path).unwrap());
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch(&format!("{mode}; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;")).unwrap();
+        let error = refusal(folder.path(), &path);
+        assert!(matches!(error, OpenError::Locked(_)), "{mode}: {error}");
+    }
+}
+
+#[test]
+fn what_cannot_be_a_file_of_ours_is_told_with_its_reason() {
+    let (folder, path) = folder();
+    let error = SqliteStore::open(folder.path()).err().unwrap();
+    assert!(error.to_string().contains("it is a directory"), "{error}");
+    let error = SqliteStore::open(&folder.path().join("absent/portcullis.db")).err().unwrap();
+    assert!(error.to_string().contains("No such file or directory"), "{error}");
+    assert!(!folder.path().join("absent").exists());
+    let error = SqliteStore::open(Path::new("/dev/null")).err().unwrap();
+    assert!(error.to_string().contains("not a regular file"), "{error}");
+    assert!(!path.exists());
+}
+
+/// Whether this user's permissions bind it; root's do not.
+fn is_bound_by_permissions(folder: &Path) -> bool {
+    let probe = folder.join("probe");
+    fs::write(&probe, "").unwrap();
+    fs::set_permissions(&probe, fs::Permissions::from_mode(0o400)).unwrap();
+    let bound = fs::OpenOptions::new().write(true).open(&probe).is_err();
+    fs::remove_file(probe).unwrap();
+    bound
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn a_file_or_folder_without_permission_is_refused_and_untouched() {
+    let (folder, path) = folder();
+    drop(SqliteStore::open(&path).unwrap());
+    if !is_bound_by_permissions(folder.path()) {
+        eprintln!("SKIPPED: this user (root?) may write everything, so permissions cannot be tested");
+        return;
+    }
+    for (file, mode) in [(path.as_path(), 0o400), (path.as_path(), 0o000), (folder.path(), 0o500)] {
+        let before = fs::metadata(file).unwrap().permissions();
+        fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+        let error = SqliteStore::open(&path).err().unwrap();
+        fs::set_permissions(file, before).unwrap();
+        assert!(matches!(error, OpenError::Unreadable { .. }), "{mode:o}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_locked_by_another_answers_within_a_second_and_reads_go_on() {
+    let (_folder, path) = folder();
+    let store = Arc::new(SqliteStore::open(&path).unwrap());
+    let id = create_organization(&store).await;
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let begun = Instant::now();
+    let writes = (0..600).map(|_| store.create_organization(new_organization(), audit()));
+    for outcome in futures_util::future::join_all(writes).await {
+        assert!(matches!(outcome, Err(StoreError::Unavailable(_))));
+    }
+    // Half a second of waiting for the lock, once for all of them; the slack is for a busy machine.
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(store.organization(id).await.unwrap().is_some());
+    other.execute_batch("COMMIT").unwrap();
+    create_organization(&store).await;
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_names_its_table_and_column_only() {
+    let (_folder, path) = folder();
+    let store = Arc::new(SqliteStore::open(&path).unwrap());
+    let id = create_organization(&store).await;
+    let db = Connection::open(&path).unwrap();
+    db.execute("UPDATE organizations SET name = ''", []).unwrap();
+    db.execute("UPDATE changes SET action = 'made up'", []).unwrap();
+    let expected = StoreError::Corrupt("organizations.name of a row cannot be read".into());
+    assert_eq!(store.organization(id).await.unwrap_err(), expected);
+    let end = follow(store, 0, |_| ()).await;
+    assert_eq!(end, Err(StoreError::Corrupt("changes.action of a row cannot be read".into())));
+}
+
+#[tokio::test]
+async fn a_panic_in_a_thread_is_told_and_later_calls_are_refused() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path).unwrap();
+    let closed = store.closed();
+    let outcome = store.write(|_| -> Result<(), StoreError> { panic!("on purpose") }).await;
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))));
+    closed.await;
+    let outcome = store.create_organization(new_organization(), audit()).await;
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))));
+}
+
+/// The sweep and the lists must not look at every row there is.
+#[tokio::test]
+async fn queries_go_by_an_index() {
+    let (_folder, path) = folder();
+    drop(SqliteStore::open(&path).unwrap());
+    let db = Connection::open(&path).unwrap();
+    for sql in [
+        "SELECT seq FROM tokens WHERE expires_at <= 1 LIMIT 2",
+        "SELECT seq FROM client_secrets WHERE expires_at <= 1 LIMIT 2",
+        "SELECT count(*) FROM tokens WHERE client = x'00' AND epoch = 1 AND expires_at > 1",
+        "SELECT * FROM tokens WHERE client = x'00' AND epoch = 1 AND expires_at > 1 AND seq > 3 ORDER BY seq LIMIT 4",
+        "SELECT * FROM changes WHERE seq > 1 ORDER BY seq LIMIT 2",
+        "SELECT * FROM clients WHERE organization = x'00' AND seq > 2 ORDER BY seq LIMIT 3",
+    ] {
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let plan: Vec<String> = statement.query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+        assert!(plan.iter().all(|step| step.starts_with("SEARCH")), "{sql}: {plan:?}");
+    }
+}
+
+#[tokio::test]
+async fn dead_tokens_are_found_by_what_ended() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path).unwrap();
+    let organization = create_organization(&store).await;
+    let client = client_of(organization);
+    assert!(store.create_client(client.clone(), secret(), audit()).await.unwrap());
+    let token = Token {
+        id: TokenId::from_bytes([1; 20]),
+        client: client.id,
+        epoch: 0,
+        scopes: client.scopes.clone(),
+        audiences: client.audiences.clone(),
+        issued_at: Timestamp::from_seconds(1),
+        expires_at: Timestamp::from_seconds(1000),
+        last_used: None,
+    };
+    assert_eq!(store.insert_token(token).await, Ok(InsertToken::Inserted));
+    assert!(store.revoke_tokens(client.id, audit()).await.unwrap());
+    assert_eq!(store.sweep(Timestamp::from_seconds(2), 1).await, Ok(1));
+    let db = Connection::open(&path).unwrap();
+    let ended = || db.query_row("SELECT count(*) FROM ended_epochs", [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(ended(), 1, "there may be more");
+    assert_eq!(store.sweep(Timestamp::from_seconds(2), 1).await, Ok(0));
+    assert_eq!(ended(), 0);
+}
+
+fn client_of(organization: OrganizationId) -> Client {
+    Client {
+        id: ClientId::random().unwrap(),
+        organization,
+        name: "Any".parse().unwrap(),
+        scopes: "a b".parse().unwrap(),
+        default_scopes: None,
+        audiences: "".parse().unwrap(),
+        token_duration: Duration::from_secs(60),
+        enabled: true,
+        token_epoch: 0,
+        refresh_token_duration: None,
+        redirect_uris: None,
+        created_at: Timestamp::from_seconds(1),
+        last_used: None,
+    }
+}
+
+fn secret() -> StoredSecret {
+    StoredSecret {
+        id: SecretId::random().unwrap(),
+        hash: HashedSecret::from_phc("$argon2id$secret".into()),
+        hint: "abcd".into(),
+        created_at: Timestamp::from_seconds(1),
+        expires_at: None,
+        last_used: None,
+    }
+}
