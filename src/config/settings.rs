@@ -26,3 +26,35 @@ pub struct Settings {
     /// Upstreams, rules, identity names.
     pub live: LiveSettings,
 }
+
+/// The keys that differ between two configurations and that only a restart brings into force.
+#[must_use]
+pub fn restart_needed(old: &Settings, new: &Settings) -> Vec<&'static str> {
+    let (a, b) = (&old.server, &new.server);
+    let changes = [
+        ("server.listen", a.listen != b.listen),
+        ("server.public_url", old.public_url != new.public_url),
+        ("server.threads", a.threads != b.threads),
+        ("server.trusted_proxies", a.trusted_proxies != b.trusted_proxies),
+        ("server.expose_management", a.expose_management != b.expose_management),
+        ("server.methods", a.methods != b.methods),
+        ("server.max_header_bytes", a.max_header_bytes != b.max_header_bytes),
+        ("server.max_headers", a.max_headers != b.max_headers),
+        ("server.max_target_bytes", a.max_target_bytes != b.max_target_bytes),
+        ("server.max_body", a.max_body != b.max_body),
+        ("server.header_timeout", a.header_timeout != b.header_timeout),
+        ("server.idle_timeout", a.idle_timeout != b.idle_timeout),
+        ("server.body_timeout", a.body_timeout != b.body_timeout),
+        ("server.max_connections", a.max_connections != b.max_connections),
+        ("server.shutdown_grace", a.shutdown_grace != b.shutdown_grace),
+        ("admin.listen", old.admin_listen != new.admin_listen),
+        ("store.sqlite", old.store != new.store),
+        ("tokens.duration", old.tokens.token_duration != new.tokens.token_duration),
+        ("tokens.max_duration", old.tokens.max_token_duration != new.tokens.max_token_duration),
+        ("tokens.secret_overlap", old.tokens.secret_overlap != new.tokens.secret_overlap),
+        ("log.format", old.log.format != new.log.format),
+        ("log.level", old.log.level != new.log.level),
+        ("log.access", old.log.access != new.log.access),
+    ];
+    changes.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
+}

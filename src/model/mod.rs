@@ -5,6 +5,7 @@
 
 mod audience;
 mod client;
+mod duration;
 mod id;
 mod name;
 mod organization;
@@ -15,6 +16,7 @@ mod token;
 
 pub use audience::{Audience, AudienceError, AudienceSet};
 pub use client::{Client, StoredSecret};
+pub use duration::{DurationError, parse_duration};
 pub use id::{ClientId, IdError, OrganizationId, RandomError, RequestId, SecretId, TokenId, random_bytes};
 pub use name::{Name, NameError};
 pub use organization::Organization;

@@ -3,5 +3,5 @@
 mod log;
 mod metrics;
 
-pub use log::{LogFormat, LogSettings};
+pub use log::{ACCESS, LogFormat, LogGuard, LogSettings, start_log};
 pub use metrics::{Metrics, method_label};

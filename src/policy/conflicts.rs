@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{MethodSet, PathPattern, Rule, UpstreamRules, own_root_of, path::segment_key, pattern::Segment};
+use super::{MethodSet, PathPattern, Rule, UpstreamRules, own::own_root_of, path::segment_key, pattern::Segment};
 
 /// A place in a configuration that cannot stand, often because of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,15 +17,18 @@ pub struct TableError {
 }
 
 /// All of them, in the order of the configuration.
-pub(super) fn conflicts(upstreams: &[UpstreamRules]) -> Vec<TableError> {
+pub(super) fn conflicts(upstreams: &[UpstreamRules], expose_management: bool) -> Vec<TableError> {
     let mut errors = shared_places(upstreams);
     for (index, upstream) in upstreams.iter().enumerate() {
         let error = |rule, message| TableError { upstream: index, rule, message };
-        if let Some(message) = under_own_paths(&PathPattern::all_of(&upstream.path), upstream.path.as_str()) {
+        let all = PathPattern::all_of(&upstream.path);
+        if let Some(message) = under_own_paths(&all, upstream.path.as_str(), expose_management) {
             errors.push(error(None, message));
         } else {
             let rules = upstream.rules.iter().enumerate();
-            errors.extend(rules.filter_map(|(rule, it)| Some(error(Some(rule), misplacement(upstream, it)?))));
+            errors.extend(
+                rules.filter_map(|(rule, it)| Some(error(Some(rule), misplacement(upstream, it, expose_management)?))),
+            );
         }
         errors.extend(ties(upstream).into_iter().map(|(rule, message)| error(Some(rule), message)));
     }
@@ -55,18 +58,18 @@ fn shared_places(upstreams: &[UpstreamRules]) -> Vec<TableError> {
     errors
 }
 
-fn misplacement(upstream: &UpstreamRules, rule: &Rule) -> Option<String> {
+fn misplacement(upstream: &UpstreamRules, rule: &Rule, expose_management: bool) -> Option<String> {
     if !rule.path.is_within_as(&upstream.path, upstream.case_insensitive) {
         return Some(format!(
             "`{}` lies outside of `{}`, the path of its upstream: rule paths are written whole, as clients send them",
             rule.path, upstream.path
         ));
     }
-    under_own_paths(&rule.path, rule.path.as_str())
+    under_own_paths(&rule.path, rule.path.as_str(), expose_management)
 }
 
-fn under_own_paths(pattern: &PathPattern, text: &str) -> Option<String> {
-    let root = own_root_of(pattern, false)?;
+fn under_own_paths(pattern: &PathPattern, text: &str, expose_management: bool) -> Option<String> {
+    let root = own_root_of(pattern, expose_management)?;
     Some(format!("`{text}` lies under `{root}`, which Portcullis keeps for its own endpoints: choose another path"))
 }
 
@@ -109,11 +112,11 @@ mod tests {
     use super::{super::samples::upstream, *};
 
     fn errors(upstreams: &[UpstreamRules]) -> Vec<(usize, Option<usize>, String)> {
-        conflicts(upstreams).into_iter().map(|error| (error.upstream, error.rule, error.message)).collect()
+        conflicts(upstreams, false).into_iter().map(|error| (error.upstream, error.rule, error.message)).collect()
     }
 
     fn places(upstreams: &[UpstreamRules]) -> Vec<(usize, Option<usize>)> {
-        conflicts(upstreams).iter().map(|error| (error.upstream, error.rule)).collect()
+        conflicts(upstreams, false).iter().map(|error| (error.upstream, error.rule)).collect()
     }
 
     #[test]

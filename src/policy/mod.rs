@@ -21,7 +21,7 @@ mod trie;
 pub use conflicts::TableError;
 pub use features::{PathFeature, PathFeatures};
 pub use host::{Host, HostError, HostPattern};
-pub use own::{is_own_path, own_root_of};
+pub use own::is_own_path;
 pub use path::{NormalPath, PathError};
 pub use pattern::{PathPattern, PathPrefix, PatternError};
 pub use rule::{Access, MethodSet, Rule, UpstreamPolicy, UpstreamRules};

@@ -36,7 +36,7 @@ pub fn is_own_path(path: &NormalPath, expose_management: bool) -> bool {
 /// The path, kept for Portcullis' own endpoints, that `pattern` lies wholly at or under; case does not count. A pattern
 /// that merely covers such a path (`/**`) lies under none.
 #[must_use]
-pub fn own_root_of(pattern: &PathPattern, expose_management: bool) -> Option<&'static str> {
+pub(super) fn own_root_of(pattern: &PathPattern, expose_management: bool) -> Option<&'static str> {
     let management = MANAGEMENT.into_iter().filter(|_| expose_management);
     ROOTS.into_iter().chain(management).find(|root| {
         let segments = root.split('/').filter(|segment| !segment.is_empty());

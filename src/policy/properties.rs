@@ -49,7 +49,7 @@ fn upstreams(allow: PathFeatures) -> impl Strategy<Value = Vec<UpstreamRules>> {
 
 /// Leaves out what conflicts.
 fn compile(mut upstreams: Vec<UpstreamRules>) -> (Vec<UpstreamRules>, RouteTable) {
-    for error in RouteTable::compile(upstreams.clone()).err().unwrap_or_default().into_iter().rev() {
+    for error in RouteTable::compile(upstreams.clone(), false).err().unwrap_or_default().into_iter().rev() {
         match error.rule {
             Some(rule) => drop(upstreams[error.upstream].rules.remove(rule)),
             None => drop(upstreams.remove(error.upstream)),
@@ -58,7 +58,7 @@ fn compile(mut upstreams: Vec<UpstreamRules>) -> (Vec<UpstreamRules>, RouteTable
     for (index, upstream) in upstreams.iter_mut().enumerate() {
         upstream.policy.index = index;
     }
-    let table = RouteTable::compile(upstreams.clone()).unwrap();
+    let table = RouteTable::compile(upstreams.clone(), false).unwrap();
     (upstreams, table)
 }
 
@@ -218,7 +218,7 @@ fn ten_thousand_rules_find_each_their_own() {
             upstream(&format!("u{number}"), &host, &format!("/u{number}"), &rules)
         })
         .collect();
-    let table = RouteTable::compile(all.clone()).unwrap();
+    let table = RouteTable::compile(all.clone(), false).unwrap();
     for one in &all {
         let host = if one.host == HostPattern::Any { "other".to_owned() } else { one.host.to_string() };
         for rule in &one.rules {

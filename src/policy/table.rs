@@ -75,13 +75,13 @@ struct Place<'a> {
 }
 
 impl RouteTable {
-    /// Compiles.
+    /// Compiles. With `expose_management`, the paths of the management API are Portcullis' own too.
     ///
     /// # Errors
     /// All that is wrong, in the order of the configuration: upstreams with the same host and path; rules of the same
     /// paths with a method in common; rules outside their upstream's path; anything under Portcullis' own paths.
-    pub fn compile(upstreams: Vec<UpstreamRules>) -> Result<Self, Vec<TableError>> {
-        let errors = conflicts(&upstreams);
+    pub fn compile(upstreams: Vec<UpstreamRules>, expose_management: bool) -> Result<Self, Vec<TableError>> {
+        let errors = conflicts(&upstreams, expose_management);
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -184,7 +184,7 @@ mod tests {
     };
 
     fn table(upstreams: &[UpstreamRules]) -> RouteTable {
-        RouteTable::compile(upstreams.to_vec()).unwrap()
+        RouteTable::compile(upstreams.to_vec(), false).unwrap()
     }
 
     /// `upstream rule`, or the status with what comes with it.

@@ -212,7 +212,12 @@ mod tests {
         assert!(passwords.verify(&hashed, &right, digest).await.unwrap());
         // The only thread is held up: whatever needed a computation now would not come back.
         let (hold, release) = mpsc::channel::<()>();
-        passwords.jobs.try_send(Box::new(move |_| drop(release.recv()))).unwrap();
+        passwords
+            .jobs
+            .try_send(Box::new(move |_| {
+                let _ = release.recv();
+            }))
+            .unwrap();
         assert!(passwords.verify(&hashed, &right, digest).await.unwrap());
         drop(hold);
     }
@@ -221,7 +226,12 @@ mod tests {
     async fn a_full_queue_is_said_at_once() {
         let passwords = Passwords::start(1).unwrap();
         let (hold, release) = mpsc::channel::<()>();
-        passwords.jobs.try_send(Box::new(move |_| drop(release.recv()))).unwrap();
+        passwords
+            .jobs
+            .try_send(Box::new(move |_| {
+                let _ = release.recv();
+            }))
+            .unwrap();
         while passwords.jobs.try_send(Box::new(|_| ())).is_ok() {}
         assert_eq!(passwords.refuse(&secret().0).await, Err(PasswordsBusy));
         drop(hold);

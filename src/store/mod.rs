@@ -1,7 +1,7 @@
 //! Floor 1, durable truth: what an engine must do ([`Store`]), and the feed of changes that caches follow.
 //!
 //! A second engine is one more folder beside `sqlite/`: it implements [`Store`] and passes the conformance suite in
-//! `tests/store.rs`. No SQL and no driver's type crosses this border.
+//! `tests/store/`. No SQL and no driver's type crosses this border.
 
 mod api;
 mod change;

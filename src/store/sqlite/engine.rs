@@ -20,23 +20,23 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.read(|db| rows::count(db, "SELECT count(*) FROM meta", []).map(drop)).await
+        self.read("ping", |db| rows::count(db, "SELECT count(*) FROM meta", []).map(drop)).await
     }
 
     async fn create_organization(&self, new: NewOrganization, audit: Audit) -> Result<bool, StoreError> {
-        self.write(move |db| organizations::create(db, &new, &audit)).await
+        self.write("create_organization", move |db| organizations::create(db, &new, &audit)).await
     }
 
     async fn organization(&self, id: OrganizationId) -> Result<Option<OrganizationWithKey>, StoreError> {
-        self.read(move |db| organizations::find(db, id)).await
+        self.read("organization", move |db| organizations::find(db, id)).await
     }
 
     async fn organizations(&self, page: Page) -> Result<PageOf<Organization>, StoreError> {
-        self.read(move |db| organizations::list(db, page)).await
+        self.read("organizations", move |db| organizations::list(db, page)).await
     }
 
     async fn descendants(&self, id: OrganizationId) -> Result<Vec<OrganizationId>, StoreError> {
-        self.read(move |db| organizations::descendants(db, id)).await
+        self.read("descendants", move |db| organizations::descendants(db, id)).await
     }
 
     async fn replace_organization_key(
@@ -45,23 +45,23 @@ impl Store for SqliteStore {
         key: HashedSecret,
         audit: Audit,
     ) -> Result<bool, StoreError> {
-        self.write(move |db| organizations::replace_key(db, id, &key, &audit)).await
+        self.write("replace_organization_key", move |db| organizations::replace_key(db, id, &key, &audit)).await
     }
 
     async fn delete_organization(&self, id: OrganizationId, audit: Audit) -> Result<DeleteOrganization, StoreError> {
-        self.write(move |db| organizations::delete(db, id, &audit)).await
+        self.write("delete_organization", move |db| organizations::delete(db, id, &audit)).await
     }
 
     async fn create_client(&self, client: Client, secret: StoredSecret, audit: Audit) -> Result<bool, StoreError> {
-        self.write(move |db| clients::create(db, &client, &secret, &audit)).await
+        self.write("create_client", move |db| clients::create(db, &client, &secret, &audit)).await
     }
 
     async fn client(&self, id: ClientId, now: Timestamp) -> Result<Option<ClientWithSecrets>, StoreError> {
-        self.read(move |db| clients::find(db, id, now)).await
+        self.read("client", move |db| clients::find(db, id, now)).await
     }
 
     async fn clients(&self, organization: OrganizationId, page: Page) -> Result<PageOf<Client>, StoreError> {
-        self.read(move |db| clients::list(db, organization, page)).await
+        self.read("clients", move |db| clients::list(db, organization, page)).await
     }
 
     async fn update_client(
@@ -70,11 +70,11 @@ impl Store for SqliteStore {
         update: ClientUpdate,
         audit: Audit,
     ) -> Result<Option<Client>, StoreError> {
-        self.write(move |db| clients::update(db, id, update, &audit)).await
+        self.write("update_client", move |db| clients::update(db, id, update, &audit)).await
     }
 
     async fn delete_client(&self, id: ClientId, audit: Audit) -> Result<bool, StoreError> {
-        self.write(move |db| clients::delete(db, id, &audit)).await
+        self.write("delete_client", move |db| clients::delete(db, id, &audit)).await
     }
 
     async fn insert_secret(
@@ -85,7 +85,7 @@ impl Store for SqliteStore {
         most: u32,
         audit: Audit,
     ) -> Result<InsertSecret, StoreError> {
-        self.write(move |db| secrets::insert(db, id, &secret, others_expire_at, most, &audit)).await
+        self.write("insert_secret", move |db| secrets::insert(db, id, &secret, others_expire_at, most, &audit)).await
     }
 
     async fn delete_secret(
@@ -95,47 +95,47 @@ impl Store for SqliteStore {
         unless_used_since: Option<Timestamp>,
         audit: Audit,
     ) -> Result<DeleteSecret, StoreError> {
-        self.write(move |db| secrets::delete(db, client, id, unless_used_since, &audit)).await
+        self.write("delete_secret", move |db| secrets::delete(db, client, id, unless_used_since, &audit)).await
     }
 
     async fn insert_token(&self, token: Token) -> Result<InsertToken, StoreError> {
-        self.write(move |db| tokens::insert(db, &token)).await
+        self.write("insert_token", move |db| tokens::insert(db, &token)).await
     }
 
     async fn token(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
-        self.read(move |db| tokens::find(db, id)).await
+        self.read("token", move |db| tokens::find(db, id)).await
     }
 
     async fn tokens(&self, client: ClientId, now: Timestamp, page: Page) -> Result<PageOf<Token>, StoreError> {
-        self.read(move |db| tokens::list(db, client, now, page)).await
+        self.read("tokens", move |db| tokens::list(db, client, now, page)).await
     }
 
     async fn revoke_token(&self, id: TokenId, audit: Audit) -> Result<bool, StoreError> {
-        self.write(move |db| tokens::revoke(db, id, &audit)).await
+        self.write("revoke_token", move |db| tokens::revoke(db, id, &audit)).await
     }
 
     async fn revoke_tokens(&self, client: ClientId, audit: Audit) -> Result<bool, StoreError> {
-        self.write(move |db| clients::revoke_tokens(db, client, &audit)).await
+        self.write("revoke_tokens", move |db| clients::revoke_tokens(db, client, &audit)).await
     }
 
     async fn count_tokens(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.read(move |db| tokens::count_live(db, now)).await
+        self.read("count_tokens", move |db| tokens::count_live(db, now)).await
     }
 
     async fn record_uses(&self, uses: Vec<Use>) -> Result<(), StoreError> {
-        self.write(move |db| sweep::record_uses(db, &uses)).await
+        self.write("record_uses", move |db| sweep::record_uses(db, &uses)).await
     }
 
     async fn sweep(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
-        self.write(move |db| sweep::sweep(db, now, limit)).await
+        self.write("sweep", move |db| sweep::sweep(db, now, limit)).await
     }
 
     async fn last_change(&self) -> Result<i64, StoreError> {
-        self.read(changes::last).await
+        self.read("last_change", changes::last).await
     }
 
     async fn changes(&self, after: i64, limit: u32) -> Result<Vec<Change>, StoreError> {
-        self.read(move |db| changes::after(db, after, limit)).await
+        self.read("changes", move |db| changes::after(db, after, limit)).await
     }
 
     async fn changes_within(
@@ -144,6 +144,6 @@ impl Store for SqliteStore {
         after: i64,
         limit: u32,
     ) -> Result<Vec<Change>, StoreError> {
-        self.read(move |db| changes::within(db, organization, after, limit)).await
+        self.read("changes_within", move |db| changes::within(db, organization, after, limit)).await
     }
 }

@@ -20,7 +20,11 @@ mod tokens;
 mod workers;
 mod writer;
 
-use std::{future::Future, path::Path};
+use std::{
+    future::Future,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -43,7 +47,11 @@ pub struct SqliteStore {
     readers: Workers<Box<dyn ReadJob>>,
     writer: Workers<Box<dyn WriteJob>>,
     ended: CancellationToken,
+    observer: Option<Observer>,
 }
+
+/// Told of each verb: its name, whether it was carried out, and how long it took with the wait.
+type Observer = Box<dyn Fn(&'static str, bool, Duration) + Send + Sync>;
 
 impl SqliteStore {
     /// Opens the store in this file, and makes it, readable by this user alone, when there is none or it is empty.
@@ -58,7 +66,14 @@ impl SqliteStore {
         let thread = |error: std::io::Error| errors::unreadable(path, format!("no thread for it: {error}"));
         let writer = writer::start(writing, &ended).map_err(thread)?;
         let readers = readers::start(reading, &ended).map_err(thread)?;
-        Ok(Self { check_key, readers, writer, ended })
+        Ok(Self { check_key, readers, writer, ended, observer: None })
+    }
+
+    /// The same store, which tells `observer` of each verb: its name, whether it was carried out, and how long it took
+    /// with the wait for its turn.
+    #[must_use]
+    pub fn observed_by(self, observer: impl Fn(&'static str, bool, Duration) + Send + Sync + 'static) -> Self {
+        Self { observer: Some(Box::new(observer)), ..self }
     }
 
     /// Resolves when a thread of the store has died, which nothing but a defect brings about: writes are then refused
@@ -70,21 +85,40 @@ impl SqliteStore {
     /// Runs `verb` on a reader, in one snapshot that holds every write answered before.
     async fn read<T: Send + 'static>(
         &self,
+        name: &'static str,
         verb: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.readers.send(Box::new(Read::new(verb, reply)))?;
-        answer.await.unwrap_or_else(|_| Err(died()))
+        let sent = self.readers.send(Box::new(Read::new(verb, reply)));
+        self.observed(name, sent, answer).await
     }
 
     /// Runs `verb` on the writer: all of it or nothing, durable before the answer.
     async fn write<T: Send + 'static>(
         &self,
+        name: &'static str,
         verb: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.writer.send(Box::new(Write::new(verb, reply)))?;
-        answer.await.unwrap_or_else(|_| Err(died()))
+        let sent = self.writer.send(Box::new(Write::new(verb, reply)));
+        self.observed(name, sent, answer).await
+    }
+
+    async fn observed<T>(
+        &self,
+        name: &'static str,
+        sent: Result<(), StoreError>,
+        answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let start = Instant::now();
+        let result = match sent {
+            Ok(()) => answer.await.unwrap_or_else(|_| Err(died())),
+            Err(error) => Err(error),
+        };
+        if let Some(observer) = &self.observer {
+            observer(name, result.is_ok(), start.elapsed());
+        }
+        result
     }
 }
 

@@ -88,8 +88,8 @@ pub(super) fn delete(db: &Connection, id: OrganizationId, audit: &Audit) -> Resu
     let owned = all(db, "SELECT id FROM clients WHERE organization = ?1 ORDER BY seq", [id.as_bytes()], |row| {
         Fields::of("clients", row).get("id").map(ClientId::from_bytes)
     })?;
-    for client in owned {
-        clients::delete(db, client, audit)?;
+    for client in &owned {
+        clients::delete(db, *client, audit)?;
     }
     execute(
         db,
@@ -98,7 +98,7 @@ pub(super) fn delete(db: &Connection, id: OrganizationId, audit: &Audit) -> Resu
     )?;
     execute(db, "DELETE FROM organizations WHERE id = ?1", [id.as_bytes()])?;
     changes::write(db, Action::OrganizationDeleted, Subject::Organization(id), id, audit)?;
-    Ok(DeleteOrganization::Deleted)
+    Ok(DeleteOrganization::Deleted(owned))
 }
 
 pub(super) fn exists(db: &Connection, id: OrganizationId) -> Result<bool, StoreError> {

@@ -1,5 +1,5 @@
 //! What only this engine promises: how it opens its file, what it refuses, and what it does when the file is locked or
-//! damaged. What every engine promises is in `tests/store.rs`.
+//! damaged. What every engine promises is in `tests/store/`.
 
 use std::{
     fs,
@@ -214,13 +214,19 @@ fn a_newer_schema_is_seen_in_the_log() {
 
 #[test]
 fn a_locked_file_is_refused_and_untouched() {
-    for mode in ["PRAGMA journal_mode = DELETE", "PRAGMA journal_mode = WAL"] {
-        let (folder, path) = folder();
+    for sql in [
+        "PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE;",
+        "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;",
+        "BEGIN EXCLUSIVE;",
+    ] {
+        let (_folder, path) = folder();
         drop(SqliteStore::open(&path).unwrap());
         let other = Connection::open(&path).unwrap();
-        other.execute_batch(&format!("{mode}; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;")).unwrap();
-        let error = refusal(folder.path(), &path);
-        assert!(matches!(error, OpenError::Locked(_)), "{mode}: {error}");
+        other.execute_batch(sql).unwrap();
+        let before = fs::read(&path).unwrap();
+        let error = SqliteStore::open(&path).err().unwrap();
+        assert!(matches!(error, OpenError::Locked(_)), "{sql}: {error}");
+        assert!(fs::read(&path).unwrap() == before, "{sql}");
     }
 }
 
@@ -303,7 +309,7 @@ async fn a_panic_in_a_thread_is_told_and_later_calls_are_refused() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
     let closed = store.closed();
-    let outcome = store.write(|_| -> Result<(), StoreError> { panic!("on purpose") }).await;
+    let outcome = store.write("panic", |_| -> Result<(), StoreError> { panic!("on purpose") }).await;
     assert!(matches!(outcome, Err(StoreError::Unavailable(_))));
     closed.await;
     let outcome = store.create_organization(new_organization(), audit()).await;
@@ -365,7 +371,7 @@ fn client_of(organization: OrganizationId) -> Client {
         scopes: "a b".parse().unwrap(),
         default_scopes: None,
         audiences: "".parse().unwrap(),
-        token_duration: Duration::from_secs(60),
+        token_duration: Duration::from_mins(1),
         enabled: true,
         token_epoch: 0,
         refresh_token_duration: None,

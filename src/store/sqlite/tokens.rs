@@ -76,7 +76,7 @@ pub(super) fn revoke(db: &Connection, id: TokenId, audit: &Audit) -> Result<bool
 pub(super) fn count_live(db: &Connection, now: Timestamp) -> Result<u64, StoreError> {
     count(
         db,
-        "SELECT count(*) FROM clients JOIN tokens ON tokens.client = clients.id AND epoch = token_epoch
+        "SELECT count(*) FROM clients CROSS JOIN tokens ON tokens.client = clients.id AND epoch = token_epoch
          WHERE expires_at > ?1",
         [now.as_seconds()],
     )

@@ -1,0 +1,13 @@
+//! Tests of the whole binary: spawned, configured by a file, spoken to over sockets.
+
+mod support;
+
+mod bad_input;
+mod command_line;
+mod durability;
+mod identity;
+mod journey;
+mod paths;
+mod reload;
+mod start_and_stop;
+mod upstreams;

@@ -1,0 +1,107 @@
+//! Upstreams that are down, slow, or talk nonsense: the right status, and the gateway goes on.
+
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
+
+use crate::support::{Gateway, Upstream, own_address};
+
+fn api(servers: &str, more: &str) -> String {
+    format!("[upstreams.api]\nservers = [{servers}]\n{more}\n[[upstreams.api.rules]]\naccess = \"public\"")
+}
+
+#[test]
+fn a_server_that_is_down_is_a_502_at_once_that_names_no_address() {
+    let address = own_address();
+    let gateway = Gateway::start(&api(&format!("\"{address}:1\""), ""));
+    let start = Instant::now();
+    let response = gateway.send("GET /x");
+    assert_eq!((response.status, response.error().as_str()), (502, "bad_gateway"));
+    assert!(start.elapsed() < Duration::from_secs(1));
+    assert!(!String::from_utf8_lossy(&response.body).contains(&address.to_string()));
+    assert_eq!(gateway.get_admin("/health/ready").status, 200);
+}
+
+#[test]
+fn a_server_that_is_slow_is_a_504() {
+    let upstream = Upstream::answering(|_| (Duration::from_secs(10), Vec::new()));
+    let gateway = Gateway::start(&api(&format!("\"{}\"", upstream.address), "timeout = \"500ms\""));
+    let response = gateway.send("GET /x");
+    assert_eq!((response.status, response.error().as_str()), (504, "gateway_timeout"));
+}
+
+#[test]
+fn a_server_that_talks_nonsense_is_a_502() {
+    for nonsense in [
+        b"220 smtp.example.com ready\r\n".as_slice(),
+        b"\x00\x01\x02\x03".as_slice(),
+        b"HTTP/1.1 abc\r\n\r\n".as_slice(),
+        b"".as_slice(),
+    ] {
+        let upstream = Upstream::answering(|_| (Duration::ZERO, nonsense.to_vec()));
+        let gateway = Gateway::start(&api(&format!("\"{}\"", upstream.address), ""));
+        let response = gateway.send("GET /x");
+        assert_eq!((response.status, response.error().as_str()), (502, "bad_gateway"), "{nonsense:?}");
+    }
+}
+
+#[test]
+fn another_server_takes_over_when_a_connection_fails() {
+    let upstream = Upstream::start();
+    let dead = own_address();
+    let gateway = Gateway::start(&api(&format!("\"{dead}:1\", \"{}\"", upstream.address), ""));
+    for _ in 0..6 {
+        assert_eq!(gateway.send("POST /x").status, 200);
+    }
+    assert_eq!(upstream.take().len(), 6);
+}
+
+#[test]
+fn a_post_that_may_have_been_executed_is_not_repeated() {
+    let upstream = Upstream::answering(|_| (Duration::ZERO, b"garbage".to_vec()));
+    let gateway = Gateway::start(&api(&format!("\"{}\"", upstream.address), "retries = 3"));
+    assert_eq!(gateway.send("POST /x").status, 502);
+    assert_eq!(upstream.take().len(), 1);
+}
+
+#[test]
+fn servers_are_asked_in_turn() {
+    let (one, two) = (Upstream::start(), Upstream::start());
+    let gateway = Gateway::start(&api(&format!("\"{}\", \"{}\"", one.address, two.address), ""));
+    for _ in 0..10 {
+        assert_eq!(gateway.send("GET /x").status, 200);
+    }
+    assert_eq!((one.take().len(), two.take().len()), (5, 5));
+}
+
+#[test]
+fn a_connection_that_does_not_come_about_is_a_504() {
+    // A listener whose queue is full does not answer.
+    let listener = TcpListener::bind((own_address(), 9000)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let _full: Vec<_> = (0..5000)
+        .map_while(|_| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(50)).ok())
+        .collect();
+    let gateway = Gateway::start(&api(&format!("\"{address}\""), "connect_timeout = \"300ms\"\nretries = 0"));
+    assert_eq!(gateway.send("GET /x").error(), "gateway_timeout");
+}
+
+#[test]
+fn the_answer_goes_through_unchanged_and_bodies_both_ways() {
+    let upstream = Upstream::answering(|seen| {
+        let body = &seen.body;
+        let head = format!(
+            "HTTP/1.1 201 Created\r\nX-Theirs: a\r\nX-Theirs: b\r\nServer: legacy\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        (Duration::ZERO, [head.as_bytes(), body].concat())
+    });
+    let gateway = Gateway::start(&api(&format!("\"{}\"", upstream.address), ""));
+    let body = vec![7_u8; 3_000_000];
+    let response = crate::support::request(gateway.public, "PUT /x\nContent-Type: text/x", &body);
+    assert_eq!((response.status, response.body == body), (201, true));
+    assert_eq!(response.header("server"), Some("legacy"));
+    assert_eq!(response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-theirs")).count(), 2);
+    assert!(response.header("x-request-id").is_some());
+}
