@@ -1,0 +1,101 @@
+//! The door around pingora's proxy: how many connections there may be, and a [`Watch`] over each.
+//!
+//! It serves HTTP/1.1 in clear only; a connection that speaks HTTP/2 would need a clock for each stream.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use async_trait::async_trait;
+use pingora::{
+    apps::{HttpServerApp, ServerApp},
+    protocols::Stream,
+    proxy::HttpProxy,
+    server::ShutdownWatch,
+};
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use prometheus::IntGauge;
+use tokio::sync::Semaphore;
+
+use super::{
+    Gateway, ServerSettings, answer, headers, intake,
+    watch::{Apology, Watch, WatchedSocket},
+};
+use crate::{model::RequestId, observe::Metrics, web::Refusal};
+
+/// What each connection passes first.
+pub(super) struct Door {
+    pub(super) proxy: Arc<HttpProxy<Gateway>>,
+    pub(super) settings: ServerSettings,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) apology: Apology,
+    /// One permit for each connection that there may be.
+    pub(super) room: Arc<Semaphore>,
+}
+
+/// Counts a connection while it is open.
+struct Open(IntGauge);
+
+impl Open {
+    fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+#[async_trait]
+impl ServerApp for Door {
+    async fn process_new(self: &Arc<Self>, socket: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        let Ok(_permit) = self.room.clone().try_acquire_owned() else {
+            self.metrics.connections_refused.inc();
+            return None;
+        };
+        let _open = Open::new(&self.metrics.connections);
+        let watch = Arc::new(Watch::new(self.settings.header_timeout, self.settings.idle_timeout));
+        let socket = WatchedSocket::new(socket, watch.clone(), self.apology.clone());
+        watch.over(self.proxy.process_new(Box::new(socket), shutdown)).await
+    }
+
+    /// Called once the listeners are closed. Without it, idle connections would stay.
+    async fn cleanup(&self) {
+        self.proxy.http_cleanup().await;
+    }
+}
+
+/// What answers a head that pingora refuses before any phase: there is no request then, only its refusal.
+pub(super) fn apology(methods: Vec<Method>, metrics: Arc<Metrics>) -> Apology {
+    Arc::new(move |status| {
+        let refusal = match status {
+            405 => intake::unknown_method(&methods),
+            _ => Refusal::new(StatusCode::BAD_REQUEST, "invalid_request", "The request's head cannot be read."),
+        };
+        metrics.requests.with_label_values(&["none", "other", refusal.status.as_str()]).inc();
+        metrics.decisions.with_label_values(&["none", "deny", refusal.error]).inc();
+        let id = RequestId::random().ok();
+        wire(&answer::response(&refusal, id.as_ref()), id.as_ref())
+    })
+}
+
+/// A response as HTTP/1.1 writes it, which ends the connection.
+fn wire(response: &http::Response<Bytes>, id: Option<&RequestId>) -> Bytes {
+    let mut head = format!("HTTP/1.1 {}\r\nconnection: close\r\n", response.status());
+    let _infallible = write!(head, "content-length: {}\r\n", response.body().len());
+    if let Some(id) = id {
+        let _infallible = write!(head, "{}: {id}\r\n", headers::REQUEST_ID);
+    }
+    let mut bytes = head.into_bytes();
+    for (name, value) in response.headers() {
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(response.body());
+    bytes.into()
+}

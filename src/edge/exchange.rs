@@ -1,0 +1,242 @@
+//! One request from its arrival to its end: what pingora carries through all phases, and the one record that is left.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use pingora::proxy::Session;
+
+use super::{Live, Upstream, origin::Origin, upstream::Pick, watch::Watch};
+use crate::{
+    cache::Fresh,
+    guard::Permit,
+    model::RequestId,
+    observe::{Metrics, method_label},
+    policy::{Rule, UpstreamPolicy},
+    tokens::Grant,
+};
+
+/// The `upstream` label of requests that we answered from our own endpoints.
+const OWN: &str = "portcullis";
+/// The `upstream` label of requests that belong to none.
+const NONE: &str = "none";
+/// The status in the record of a request whose client went away before an answer.
+const CLIENT_GONE: u16 = 499;
+
+/// How far a request has come.
+#[derive(Debug, Default)]
+pub(super) enum Stage {
+    /// Nothing is decided: it goes nowhere.
+    #[default]
+    Arrived,
+    /// It may go to the upstream of its permit.
+    Admitted(Permit),
+    /// It is answered, or being answered, here.
+    Answered,
+}
+
+/// What pingora carries from phase to phase.
+pub struct Exchange {
+    pub(super) live: Arc<Live>,
+    pub(super) id: Option<RequestId>,
+    pub(super) origin: Origin,
+    pub(super) stage: Stage,
+    /// The target as it is forwarded.
+    pub(super) target: String,
+    pub(super) attempt: Attempt,
+    pub(super) record: Record,
+    pub(super) watch: Option<Arc<Watch>>,
+}
+
+/// Where the request is sent.
+#[derive(Debug, Default)]
+pub(super) struct Attempt {
+    /// Whose turn it was when the request first went out.
+    turn: Option<usize>,
+    /// How many attempts failed.
+    failed: u32,
+    pub(super) pick: Option<Pick>,
+}
+
+/// What is known of the request for the log and the metrics.
+pub(super) struct Record {
+    metrics: Arc<Metrics>,
+    logged: bool,
+    started: Instant,
+    written: bool,
+    own: bool,
+    upstream: Option<Arc<UpstreamPolicy>>,
+    rule: Option<Arc<Rule>>,
+    grant: Option<Arc<Fresh<Grant>>>,
+    decision: Option<(&'static str, &'static str)>,
+    method: &'static str,
+    peer: Option<SocketAddr>,
+    sent: Option<Instant>,
+    answered: Option<Duration>,
+}
+
+impl Exchange {
+    pub(super) fn new(live: Arc<Live>, watch: Option<Arc<Watch>>, metrics: Arc<Metrics>, logged: bool) -> Self {
+        Self {
+            live,
+            id: None,
+            origin: Origin::default(),
+            stage: Stage::Arrived,
+            target: String::new(),
+            attempt: Attempt::default(),
+            record: Record {
+                metrics,
+                logged,
+                started: Instant::now(),
+                written: false,
+                own: false,
+                upstream: None,
+                rule: None,
+                grant: None,
+                decision: None,
+                method: "other",
+                peer: None,
+                sent: None,
+                answered: None,
+            },
+            watch,
+        }
+    }
+
+    /// The permit and the upstream that it is for; nothing for a request that was not admitted.
+    pub(super) fn admitted(&self) -> Option<(&Permit, &Arc<Upstream>)> {
+        match &self.stage {
+            Stage::Admitted(permit) => Some((permit, self.live.upstreams.get(permit.upstream().index)?)),
+            Stage::Arrived | Stage::Answered => None,
+        }
+    }
+
+    /// The server for the next attempt; nothing if none has a known address.
+    pub(super) fn pick(&mut self) -> Option<(Pick, Arc<Upstream>)> {
+        let upstream = self.admitted()?.1.clone();
+        let first = *self.attempt.turn.get_or_insert_with(|| upstream.next_turn());
+        let pick = upstream.pick(first.wrapping_add(self.attempt.failed as usize))?;
+        self.attempt.pick = Some(pick);
+        self.record.sent.get_or_insert_with(Instant::now);
+        Some((pick, upstream))
+    }
+
+    /// Notes a failed attempt. Whether there may be another one, which a connection that had been kept from an earlier
+    /// request does not count against.
+    pub(super) fn may_retry(&mut self, kept: bool) -> bool {
+        let Some(retries) = self.admitted().map(|(_, upstream)| upstream.settings().retries) else { return false };
+        if kept {
+            return true;
+        }
+        self.attempt.failed = self.attempt.failed.saturating_add(1);
+        self.attempt.failed <= retries
+    }
+
+    /// The request must come on within that time.
+    pub(super) fn expect_within(&self, time: Option<Duration>) {
+        if let Some(watch) = &self.watch {
+            watch.expect_within(time);
+        }
+    }
+
+    /// Whether it did not.
+    pub(super) fn is_late(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.is_late())
+    }
+
+    /// Writes the record, with what was sent and received.
+    pub(super) fn finish(&mut self, session: &Session) {
+        let status = session.response_written().map_or(CLIENT_GONE, |response| response.status.as_u16());
+        let bytes = (session.body_bytes_read(), session.body_bytes_sent());
+        self.record.write(self.id.as_ref(), status, bytes);
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        // Only if it was cut off: pingora tells of no end then.
+        self.record.write(self.id.as_ref(), CLIENT_GONE, (0, 0));
+        if let Some(watch) = &self.watch {
+            watch.finished();
+        }
+    }
+}
+
+impl Record {
+    pub(super) fn arrived(&mut self, method: &http::Method, peer: Option<SocketAddr>) {
+        self.method = method_label(method);
+        self.peer = peer;
+    }
+
+    /// It is for one of our own endpoints.
+    pub(super) const fn is_ours(&mut self) {
+        self.own = true;
+    }
+
+    pub(super) fn belongs_to(
+        &mut self,
+        upstream: Option<Arc<UpstreamPolicy>>,
+        rule: Option<Arc<Rule>>,
+        grant: Option<Arc<Fresh<Grant>>>,
+    ) {
+        (self.upstream, self.rule, self.grant) = (upstream, rule, grant);
+    }
+
+    pub(super) fn decided(&mut self, decision: &'static str, reason: &'static str) {
+        self.decision = Some((decision, reason));
+        self.metrics.decisions.with_label_values(&[self.upstream(), decision, reason]).inc();
+    }
+
+    /// The upstream's answer began.
+    pub(super) fn answered(&mut self) {
+        self.answered = self.sent.map(|sent| sent.elapsed());
+    }
+
+    pub(super) fn upstream_failed(&self, kind: &str) {
+        self.metrics.upstream_failures.with_label_values(&[self.upstream(), kind]).inc();
+    }
+
+    fn upstream(&self) -> &str {
+        match &self.upstream {
+            Some(upstream) => &upstream.name,
+            None if self.own => OWN,
+            None => NONE,
+        }
+    }
+
+    fn write(&mut self, id: Option<&RequestId>, status: u16, (bytes_in, bytes_out): (usize, usize)) {
+        if std::mem::replace(&mut self.written, true) {
+            return;
+        }
+        let (upstream, took) = (self.upstream(), self.started.elapsed());
+        self.metrics.requests.with_label_values(&[upstream, self.method, &status.to_string()]).inc();
+        self.metrics.request_duration.with_label_values(&[upstream]).observe(took.as_secs_f64());
+        if !self.logged {
+            return;
+        }
+        tracing::info!(
+            target: "access",
+            request_id = id.map(RequestId::as_str),
+            upstream,
+            rule = self.rule.as_ref().map(|rule| rule.path.to_string()),
+            decision = self.decision.map(|(decision, _)| decision),
+            reason = self.decision.map(|(_, reason)| reason),
+            client = self.grant.as_ref().map(|grant| grant.client().to_string()),
+            owner = self.grant.as_ref().map(|grant| grant.owner().to_string()),
+            method = self.method,
+            status,
+            bytes_in,
+            bytes_out,
+            duration_ms = milliseconds(took),
+            upstream_ms = self.answered.map(milliseconds),
+            peer = self.peer.map(|peer| peer.to_string()),
+        );
+    }
+}
+
+/// Rounded to microseconds.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}

@@ -1,0 +1,403 @@
+//! What pingora calls, phase by phase. Each phase only calls what decides.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use axum::Router;
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode, header};
+use pingora::{
+    Error, ErrorType, Result,
+    http::{RequestHeader, ResponseHeader},
+    modules::http::HttpModules,
+    protocols::http::ServerSession,
+    proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session},
+    upstreams::peer::HttpPeer,
+};
+use tokio::time::Instant;
+
+use super::{
+    Live, ServerSettings, answer, desk,
+    exchange::{Exchange, Stage},
+    failure::{self, Failure},
+    headers::{Passage, REQUEST_ID},
+    intake::{Head, Intake},
+    origin::Origin,
+    watch::Watch,
+};
+use crate::{
+    guard::{Guard, Incoming, Permit, Refused},
+    model::{RequestId, mask_secrets},
+    observe::Metrics,
+    policy::is_own_path,
+    tokens::Tokens,
+    web::Refusal,
+};
+
+/// Time to read the rest of a body that the upstream did not wait for.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// What a [`Gateway`] is made of.
+pub struct GatewayParts {
+    /// The door's limits.
+    pub settings: ServerSettings,
+    /// The issuer and base of absolute URLs.
+    pub public_url: String,
+    /// What is in force; a reload stores another one.
+    pub live: Arc<ArcSwap<Live>>,
+    /// Decides.
+    pub guard: Guard,
+    /// Is told of each use of a token.
+    pub tokens: Arc<Tokens>,
+    /// Answers our own paths at the public door. It finds a [`RequestId`] and the client's [`std::net::IpAddr`] among
+    /// a request's extensions.
+    pub router: Router,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Whether each request gets a line in the log.
+    pub access_log: bool,
+}
+
+/// The proxy as pingora sees it.
+pub struct Gateway {
+    pub(super) parts: GatewayParts,
+}
+
+impl Gateway {
+    /// A gateway of these parts.
+    #[must_use]
+    pub const fn new(parts: GatewayParts) -> Self {
+        Self { parts }
+    }
+
+    fn intake(&self, session: &ServerSession) -> Result<Intake, Refusal> {
+        let request = session.req_header();
+        let raw = session.as_http1().map(|session| session.get_headers_raw_bytes()).unwrap_or_default();
+        let head = Head {
+            method: &request.method,
+            version: request.version,
+            target: request.raw_path(),
+            authority: request.uri.authority().map(|authority| authority.as_str()),
+            headers: &request.headers,
+            raw: &raw,
+        };
+        Intake::read(&head, &self.parts.settings)
+    }
+
+    /// Asks the guard, and makes the request ready to go if it may.
+    async fn admit(&self, session: &Session, exchange: &mut Exchange, intake: &Intake) -> Result<(), Refusal> {
+        let request = session.req_header();
+        let incoming = Incoming {
+            host: &intake.host,
+            path: &intake.path,
+            query: intake.query.as_deref(),
+            method: &request.method,
+            headers: &request.headers,
+        };
+        let start = Instant::now();
+        let decision = self.parts.guard.admit(&exchange.live.table, &incoming).await;
+        self.parts.metrics.auth_duration.observe(start.elapsed().as_secs_f64());
+        let record = &mut exchange.record;
+        match decision {
+            Ok(permit) => {
+                let (upstream, rule) = (permit.upstream().clone(), permit.rule().clone());
+                record.belongs_to(Some(upstream), Some(rule), permit.grant().cloned());
+                record.decided("allow", permit.reason());
+                self.depart(exchange, permit, intake);
+                Ok(())
+            }
+            Err(Refused { denial, upstream, rule, grant }) => {
+                record.belongs_to(upstream, rule, grant);
+                record.decided("deny", denial.error());
+                Err(denial.refusal(&self.parts.public_url))
+            }
+        }
+    }
+
+    fn depart(&self, exchange: &mut Exchange, permit: Permit, intake: &Intake) {
+        if let Some(grant) = permit.grant() {
+            self.parts.tokens.note_use(grant);
+        }
+        exchange.stage = Stage::Admitted(permit);
+        let Some((_, upstream)) = exchange.admitted() else { return };
+        let settings = upstream.settings();
+        let path = if settings.strip_prefix { intake.path.below(&settings.rules.path) } else { intake.path.as_str() };
+        exchange.target = match &intake.query {
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
+        };
+    }
+
+    async fn serve(&self, session: &mut Session, exchange: &mut Exchange, intake: &Intake) -> Result<bool> {
+        exchange.stage = Stage::Answered;
+        exchange.record.is_ours();
+        let call = desk::Call {
+            router: &self.parts.router,
+            intake,
+            id: exchange.id.as_ref(),
+            client: exchange.origin.client,
+            body_timeout: self.parts.settings.body_timeout,
+        };
+        desk::serve(session.as_downstream_mut(), &call).await?;
+        Ok(true)
+    }
+
+    async fn refuse(&self, session: &mut Session, exchange: &mut Exchange, refusal: &Refusal) -> Result<bool> {
+        exchange.stage = Stage::Answered;
+        answer::refuse(session.as_downstream_mut(), refusal, exchange.id.as_ref()).await?;
+        Ok(true)
+    }
+}
+
+/// The client's own name for the request if it gave one and it is harmless, else a new one.
+fn request_id(request: &RequestHeader) -> Option<RequestId> {
+    let mut sent = request.headers.get_all(REQUEST_ID).iter();
+    let own = match (sent.next(), sent.next()) {
+        (Some(value), None) => value.to_str().ok().and_then(RequestId::from_caller),
+        _ => None,
+    };
+    own.or_else(|| RequestId::random().ok())
+}
+
+/// Whether the final head of the answer is written, so that no other can be.
+fn is_answered(session: &Session) -> bool {
+    session.response_written().is_some_and(|response| {
+        !response.status.is_informational() || response.status == StatusCode::SWITCHING_PROTOCOLS
+    })
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Exchange;
+
+    fn new_ctx(&self) -> Exchange {
+        let parts = &self.parts;
+        Exchange::new(parts.live.load_full(), Watch::current(), parts.metrics.clone(), parts.access_log)
+    }
+
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn early_request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<()> {
+        if let Some(watch) = &exchange.watch {
+            watch.head_read();
+        }
+        let settings = &self.parts.settings;
+        // Off if the client asked for that; else pingora would wait for the next request without end.
+        if session.get_keepalive().is_some() {
+            session.set_keepalive(Some(settings.idle_timeout.as_secs().max(1)));
+        }
+        session.set_read_timeout(Some(settings.body_timeout));
+        session.set_write_timeout(Some(settings.idle_timeout));
+        session.set_total_drain_timeout(Some(DRAIN_TIME));
+        // Without it, a request sent early would break off the one that runs.
+        session.set_pipelining_enabled(true);
+        let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
+        let request = session.req_header();
+        exchange.id = request_id(request);
+        exchange.origin = Origin::new(peer, &request.headers, &settings.trusted_proxies);
+        exchange.record.arrived(&request.method, peer);
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+        let intake = match self.intake(session.as_downstream()) {
+            Ok(intake) => intake,
+            Err(refusal) => {
+                exchange.record.decided("deny", refusal.error);
+                return self.refuse(session, exchange, &refusal).await;
+            }
+        };
+        if is_own_path(&intake.path, self.parts.settings.expose_management) {
+            return self.serve(session, exchange, &intake).await;
+        }
+        match self.admit(session, exchange, &intake).await {
+            Ok(()) => Ok(false),
+            Err(refusal) => self.refuse(session, exchange, &refusal).await,
+        }
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
+        if exchange.admitted().is_none() {
+            return Err(Error::explain(ErrorType::InternalError, "no permit").into_in());
+        }
+        match exchange.pick() {
+            Some((pick, upstream)) => Ok(Box::new(upstream.peer(pick))),
+            None => Err(Error::explain(ErrorType::ConnectError, "no server has a known address").into_up()),
+        }
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        let Some((permit, upstream)) = exchange.admitted() else {
+            return Err(Error::explain(ErrorType::InternalError, "no permit").into_in());
+        };
+        let sent = session.req_header();
+        let authority = sent.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+        let passage = Passage {
+            settings: upstream.settings(),
+            reserved: &exchange.live.reserved,
+            identity: permit.grant().map(|grant| grant.identity()),
+            request_id: exchange.id.as_ref(),
+            origin: exchange.origin,
+            sent: &sent.headers,
+            host: authority.as_ref().or_else(|| sent.headers.get(header::HOST)),
+            server: exchange.attempt.pick.and_then(|pick| upstream.authority(pick)),
+        };
+        request.set_raw_path(exchange.target.as_bytes())?;
+        passage.apply(request)
+    }
+
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        _body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        let Some(upstream) = exchange.admitted().map(|(_, upstream)| upstream.clone()) else { return Ok(()) };
+        let settings = upstream.settings();
+        exchange.expect_within(if is_answered(session) {
+            Some(settings.stream_idle_timeout)
+        } else {
+            end_of_stream.then_some(settings.timeout)
+        });
+        // The rest of a connection that became another protocol is no body.
+        if !session.was_upgraded() && session.body_bytes_read() as u64 > self.parts.settings.max_body {
+            return Err(Error::explain(ErrorType::HTTPStatus(413), "the body is too large").into_down());
+        }
+        Ok(())
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        _exchange: &mut Exchange,
+    ) -> Result<()> {
+        if response.status == StatusCode::SWITCHING_PROTOCOLS && !session.is_upgrade_req() {
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, "a 101 that nobody asked for").into_up());
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        response: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(());
+        }
+        exchange.record.answered();
+        if let Some((_, upstream)) = exchange.admitted() {
+            exchange.expect_within(Some(upstream.settings().stream_idle_timeout));
+        }
+        // These speak of the upstream's connection, not of the client's (RFC 9110 section 7.6.1).
+        response.remove_header("keep-alive");
+        response.remove_header("proxy-connection");
+        if let Some(id) = &exchange.id {
+            response.insert_header(REQUEST_ID, id.as_str())?;
+        }
+        Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        _body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        exchange: &mut Exchange,
+    ) -> Result<Option<Duration>> {
+        if let Some((_, upstream)) = exchange.admitted() {
+            exchange.expect_within(Some(upstream.settings().stream_idle_timeout));
+        }
+        Ok(None)
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        exchange: &mut Exchange,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        if let (Some((_, upstream)), Some(pick)) = (exchange.admitted(), exchange.attempt.pick) {
+            upstream.note_failure(pick);
+        }
+        error.set_retry(exchange.may_retry(false));
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        exchange: &mut Exchange,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let method = &session.req_header().method;
+        let repeatable =
+            [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(method)
+                && !session.as_ref().retry_buffer_truncated();
+        let unanswered =
+            session.response_written().is_none() && failure::before_an_answer(&error) && !exchange.is_late();
+        error.set_retry(repeatable && unanswered && exchange.may_retry(client_reused));
+        error
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
+        let failure = Failure::of(error, exchange.is_late());
+        let request_id = exchange.id.as_ref().map(RequestId::as_str);
+        let cause = error.to_string();
+        let cause = mask_secrets(&cause);
+        if let Some(kind) = failure.kind() {
+            exchange.record.upstream_failed(kind);
+            tracing::warn!(request_id, kind, %cause, "an upstream did not answer");
+        } else if failure == Failure::Internal {
+            tracing::error!(request_id, %cause, "a request failed here");
+        } else {
+            tracing::debug!(request_id, %cause, "a client broke off");
+        }
+        exchange.expect_within(None);
+        session.set_keepalive(None);
+        let refusal = failure.refusal(self.parts.settings.max_body).filter(|_| !is_answered(session));
+        let mut error_code = 0;
+        if let Some(refusal) = refusal {
+            error_code = refusal.status.as_u16();
+            // Whoever cannot be written to is gone.
+            let _gone = self.refuse(session, exchange, &refusal).await;
+        }
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, exchange: &mut Exchange) {
+        exchange.finish(session);
+    }
+
+    // pingora's own lines would show targets and addresses; `fail_to_proxy` says what is to be said.
+
+    fn suppress_error_log(&self, _session: &Session, _exchange: &Exchange, _error: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _session: &Session,
+        _exchange: &Exchange,
+        _error: &Error,
+        _context: ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+
+    fn request_summary(&self, _session: &Session, exchange: &Exchange) -> String {
+        exchange.id.as_ref().map(RequestId::to_string).unwrap_or_default()
+    }
+}
