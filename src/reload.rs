@@ -1,6 +1,6 @@
 //! Floor 6, reload: SIGHUP reads the configuration anew and swaps what a reload replaces, whole or not at all.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::signal::unix::Signal;
@@ -11,6 +11,9 @@ use crate::{
     model::{Clock, SystemClock},
     observe::Metrics,
 };
+
+/// How long the new rules wait for the names of their upstreams.
+const RESOLUTION: Duration = Duration::from_millis(500);
 
 /// What a reload works with.
 pub(crate) struct Reload {
@@ -62,10 +65,18 @@ impl Reload {
                 return false;
             }
         };
-        live.resolve().await;
-        self.live.store(Arc::new(live));
+        let live = Arc::new(live);
+        let resolved = tokio::time::timeout(RESOLUTION, live.resolve()).await.is_ok();
+        self.live.store(live.clone());
+        if !resolved {
+            tracing::warn!("names of upstreams are slow to resolve; the new rules are in force meanwhile");
+            tokio::spawn(async move { live.resolve().await });
+        }
         if !needing.is_empty() {
-            tracing::warn!(keys = needing.join(", "), "these keys have changed and need a restart; the rest is in force");
+            tracing::warn!(
+                keys = needing.join(", "),
+                "these keys have changed and need a restart; the rest is in force"
+            );
         }
         tracing::info!("the configuration is reloaded: its upstreams, rules and identity names are in force");
         true

@@ -13,7 +13,11 @@ pub(super) fn run(context: &Context) -> Result<(), Failure> {
         Ok(loaded) => {
             show(context.format, &loaded.warnings)?;
             if context.format == Format::Text {
-                say(format_args!("{} is in order: {} upstreams", source.display(), loaded.settings.live.upstreams.len()));
+                say(format_args!(
+                    "{} is in order: {} upstreams",
+                    source.display(),
+                    loaded.settings.live.upstreams.len()
+                ));
             }
             Ok(())
         }

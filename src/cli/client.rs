@@ -177,7 +177,7 @@ fn create(organization: OrganizationId, draft: ClientDraft, context: &Context) -
         let new = services.registry.create_client(organization, draft, audit()).await?;
         show(context.format, &NewClientView::from(&new), |view| {
             say("The client's secret is shown this once; keep it safe.");
-            in_words(&view.client) + &fields(&[("client secret", Some(view.client_secret.to_owned()))])
+            in_words(&view.client) + "\n" + &fields(&[("client secret", Some(view.client_secret.to_string()))])
         })
     })
 }
@@ -199,7 +199,7 @@ fn list(organization: OrganizationId, context: &Context) -> Result<(), Failure> 
         let views: Vec<ClientView<'_>> = all.iter().map(ClientView::from).collect();
         show(context.format, &views, |views| {
             let state = |view: &ClientView<'_>| if view.enabled { "" } else { "  (disabled)" };
-            let line = |view| format!("{}  {}{}\n", ClientView::id(view), view.client_name, state(view));
+            let line = |view: &ClientView<'_>| format!("{}  {}{}\n", view.client_id, view.client_name, state(view));
             views.iter().map(line).collect()
         })
     })
@@ -221,7 +221,7 @@ fn rotate(id: ClientId, overlap: Duration, context: &Context) -> Result<(), Fail
         show(context.format, &NewSecretView::from(&new), |view| {
             let old = if overlap.is_zero() { "dead" } else { "good until the overlap ends" };
             say(format_args!("The new secret is shown this once; keep it safe. The old ones are {old}."));
-            fields(&[("id", Some(view.secret.id.to_string())), ("client secret", Some(view.client_secret.to_owned()))])
+            fields(&[("id", Some(view.secret.id.to_string())), ("client secret", Some(view.client_secret.to_string()))])
         })
     })
 }

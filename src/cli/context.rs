@@ -65,8 +65,7 @@ impl Context {
         work: impl AsyncFnOnce(&Services, &Loaded) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let loaded = self.load(Purpose::Check)?;
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
         let services = Services::open(&loaded.settings, 1).map_err(Failure::failed)?;
         runtime.block_on(work(&services, &loaded))
     }

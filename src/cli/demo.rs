@@ -4,6 +4,7 @@ use std::{fs, net::SocketAddr};
 
 use clap::Args;
 use tempfile::TempDir;
+use tracing::Level;
 
 use super::{
     output::Failure,
@@ -13,6 +14,7 @@ use super::{
 use crate::{
     app::App,
     config::{Environment, Purpose, Settings, load},
+    observe::{LogSettings, start_log},
 };
 
 #[derive(Debug, Args)]
@@ -33,24 +35,23 @@ pub(super) fn run(demo: &Demo) -> Result<(), Failure> {
     let folder = TempDir::new().map_err(|error| Failure::Failed(format!("no temporary folder: {error}")))?;
     let sample = std::net::TcpListener::bind("127.0.0.1:0").map_err(Failure::failed)?;
     sample.set_nonblocking(true).map_err(Failure::failed)?;
-    let upstream = sample.local_addr().map_err(Failure::failed)?;
-    let app = App::build(settings(demo, &folder, upstream)?).map_err(Failure::failed)?;
+    let settings = settings(demo, &folder, sample.local_addr().map_err(Failure::failed)?)?;
+    let log = LogSettings { level: Level::WARN, access: false, ..settings.log };
+    let _log = start_log(log, std::io::stderr()).map_err(Failure::failed)?;
+    let app = App::build(settings).map_err(Failure::failed)?;
+    let ports = Ports { public: demo.port, private: demo.admin_port };
     let story = app.runtime().block_on(async {
         let listener = tokio::net::TcpListener::from_std(sample).map_err(Failure::failed)?;
         tokio::spawn(async move { axum::serve(listener, sample::api()).await });
-        Story::prepare(app.services(), demo).await
+        Story::prepare(app.services(), ports).await
     })?;
     if demo.check {
-        let stop = Stop::new();
-        let checked = app.run_beside(stop.clone(), async move {
-            let checked = story.check().await;
-            stop.now();
-            checked
-        });
-        return checked.map_err(Failure::failed)?;
+        let checked = app.run(None, story.check()).map_err(Failure::failed)?;
+        return checked.unwrap_or_else(|| Err(Failure::Failed("the demo was stopped".to_owned())));
     }
-    story.print(demo)?;
-    app.run(None).map_err(Failure::failed)
+    story.print()?;
+    app.run(None, std::future::pending::<()>()).map_err(Failure::failed)?;
+    Ok(())
 }
 
 fn settings(demo: &Demo, folder: &TempDir, upstream: SocketAddr) -> Result<Settings, Failure> {

@@ -17,7 +17,7 @@ const DEFAULT: &str = "http://127.0.0.1:9090";
 
 #[derive(Debug, Args)]
 pub(super) struct Health {
-    /// The private listener [default: the configured one, else http://127.0.0.1:9090]
+    /// The private listener [default: the configured one, else port 9090 of this machine]
     #[arg(long, value_name = "URL")]
     admin: Option<String>,
 }

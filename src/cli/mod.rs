@@ -21,7 +21,6 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use context::Context;
-use output::Failure;
 
 /// An OAuth 2.0 server for machine clients and the proxy that checks its tokens, in one binary.
 #[derive(Debug, Parser)]

@@ -94,5 +94,5 @@ fn in_words(view: &OrganizationView<'_>) -> String {
 
 fn new_in_words(view: &NewOrganizationView<'_>) -> String {
     say("The API key is shown this once; keep it safe.");
-    in_words(&view.organization) + &fields(&[("api key", Some(view.api_key.to_owned()))])
+    in_words(&view.organization) + "\n" + &fields(&[("api key", Some(view.api_key.to_string()))])
 }

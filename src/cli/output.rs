@@ -67,6 +67,6 @@ pub(super) fn show<T: Serialize>(format: Format, value: &T, text: impl FnOnce(&T
 /// Names and values below each other, the values in one column; absent values are left out.
 pub(super) fn fields(rows: &[(&str, Option<String>)]) -> String {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let shown = rows.iter().filter_map(|(name, value)| value.as_ref().map(|value| (name, value)));
-    shown.map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
+    let shown = rows.iter().filter_map(|(name, value)| value.as_ref().map(|value| format!("{name:width$}  {value}")));
+    shown.collect::<Vec<_>>().join("\n")
 }

@@ -32,5 +32,10 @@ fn header(headers: &HeaderMap, name: &str) -> Option<String> {
 fn other_identity(headers: &HeaderMap) -> Vec<String> {
     let folded = |name: &str| name.replace(['-', '_'], "").starts_with("xportcullis");
     let known = |name: &str| name.starts_with("x-portcullis-");
-    headers.keys().map(http::HeaderName::as_str).filter(|name| folded(name) && !known(name)).map(str::to_owned).collect()
+    headers
+        .keys()
+        .map(http::HeaderName::as_str)
+        .filter(|name| folded(name) && !known(name))
+        .map(str::to_owned)
+        .collect()
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     app::Services,
-    model::{Name, NameError, ScopeError, ScopeSet, SecretText},
+    model::{AudienceSet, Name, NameError, ScopeError, ScopeSet, SecretText},
     registry::{AuthenticatedClient, ClientDraft},
     tokens::IssueRequest,
 };
@@ -108,7 +108,8 @@ impl Step {
         }
         let challenge = answer.headers().get(header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
         let body = String::from_utf8_lossy(answer.body());
-        let missing = self.holds.iter().find(|part| !body.contains(*part) && !challenge.is_some_and(|c| c.contains(*part)));
+        let missing =
+            self.holds.iter().find(|part| !body.contains(*part) && !challenge.is_some_and(|c| c.contains(*part)));
         missing.map_or(Ok(()), |part| Err(format!("the answer does not hold {part}")))
     }
 }
@@ -188,7 +189,8 @@ impl Story {
         }
         print(format_args!(
             "# What Prometheus scrapes (200)\ncurl -s http://{}/metrics\n\nThe rules that decide:\n{}",
-            self.private, RULES.trim()
+            self.private,
+            RULES.trim()
         ))
     }
 
@@ -219,7 +221,8 @@ impl Story {
         for step in &self.steps {
             let answer = self.call(step).await;
             let verdict = answer.as_ref().map_err(Clone::clone).and_then(|answer| step.judge(answer));
-            let status = answer.as_ref().map_or_else(|_| "---".to_owned(), |answer| answer.status().as_u16().to_string());
+            let status =
+                answer.as_ref().map_or_else(|_| "---".to_owned(), |answer| answer.status().as_u16().to_string());
             let mark = if verdict.is_ok() { "ok  " } else { "FAIL" };
             print(format_args!("{mark} {status}  {:6} {:22}  {}", step.method, step.target, step.title))?;
             if let Err(reason) = verdict {
@@ -229,13 +232,15 @@ impl Story {
         }
         match wrong {
             0 => print(format_args!("all {} calls answered as they should", self.steps.len())),
-            wrong => Err(Failure::Failed(format!("{wrong} of {} calls did not answer as they should", self.steps.len()))),
+            wrong => {
+                Err(Failure::Failed(format!("{wrong} of {} calls did not answer as they should", self.steps.len())))
+            }
         }
     }
 
     async fn call(&self, step: &Step) -> Result<Response<Bytes>, String> {
         let authority = self.authority(step);
-        let mut request = Request::builder().method(&step.method).uri(step.target).header(header::HOST, authority);
+        let mut request = Request::builder().method(&step.method).uri(&step.target).header(header::HOST, authority);
         for (name, value) in &step.headers {
             request = request.header(*name, value);
         }
@@ -256,7 +261,7 @@ fn draft(name: &str) -> Result<ClientDraft, Failure> {
         name: name.parse().map_err(|error: NameError| Failure::failed(error))?,
         scopes: scopes.map_err(|error: ScopeError| Failure::failed(error))?,
         default_scopes: None,
-        audiences: Default::default(),
+        audiences: AudienceSet::default(),
         token_duration: None,
         refresh_token_duration: None,
         redirect_uris: None,

@@ -67,9 +67,10 @@ impl Texts {
             ));
         }
         let source: Box<dyn Read> = match &self.token_file {
-            Some(file) => Box::new(std::fs::File::open(file).map_err(|error| {
-                Failure::Failed(format!("cannot read {}: {error}", file.display()))
-            })?),
+            Some(file) => Box::new(
+                std::fs::File::open(file)
+                    .map_err(|error| Failure::Failed(format!("cannot read {}: {error}", file.display())))?,
+            ),
             None => Box::new(io::stdin()),
         };
         let mut texts = Vec::new();
@@ -112,7 +113,7 @@ fn issue(id: ClientId, scopes: Vec<Scope>, audiences: &[Audience], context: &Con
         let issued = services.tokens.issue(&client, request).await?;
         show(context.format, &TokenReply::from(&issued), |reply| {
             say(format_args!("The token is shown this once. It expires in {} s.", reply.expires_in));
-            reply.access_token.to_owned()
+            reply.access_token.to_string()
         })
     })
 }

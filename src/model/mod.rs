@@ -21,6 +21,6 @@ pub use id::{ClientId, IdError, OrganizationId, RandomError, RequestId, SecretId
 pub use name::{Name, NameError};
 pub use organization::Organization;
 pub use scope::{Scope, ScopeError, ScopeSet};
-pub use secret::{CheckKey, HashedSecret, SecretDigest, SecretKind, SecretText, mask_secrets};
+pub use secret::{CheckKey, HashedSecret, SecretDigest, SecretKind, SecretText, Shown, mask_secrets};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use token::Token;

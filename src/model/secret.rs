@@ -62,6 +62,12 @@ impl SecretText {
         &self.0
     }
 
+    /// The text for its owner to see.
+    #[must_use]
+    pub fn show(&self) -> Shown<'_> {
+        Shown(&self.0)
+    }
+
     /// The last four characters, which tell people one secret from another.
     #[must_use]
     pub fn hint(&self) -> String {
@@ -73,6 +79,23 @@ impl SecretText {
 impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretText")
+    }
+}
+
+/// A plain secret on its way to its owner: written out when serialised and by `Display`, but not by `Debug`.
+#[derive(Clone, Copy, serde::Serialize)]
+#[serde(transparent)]
+pub struct Shown<'a>(&'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shown")
     }
 }
 

@@ -14,26 +14,57 @@ use crate::{
     web::organization_credentials,
 };
 
-/// What a caller learns. An inactive token is this and nothing else, whatever the reason (section 2.2).
-#[derive(Serialize)]
-pub(super) struct Answer {
-    active: bool,
+/// The reply of RFC 7662 section 2.2. An inactive token is `active: false` and nothing else, whatever the reason.
+#[derive(Debug, Serialize)]
+pub struct Introspection {
+    /// Whether the token is good for what was asked.
+    pub active: bool,
+    /// What it grants.
     #[serde(flatten)]
-    token: Option<ActiveToken>,
+    pub token: Option<ActiveToken>,
 }
 
-#[derive(Serialize)]
-struct ActiveToken {
-    client_id: ClientId,
-    exp: i64,
-    iat: i64,
-    scope: String,
-    sub: OrganizationId,
+/// What a living token grants.
+#[derive(Debug, Serialize)]
+pub struct ActiveToken {
+    /// The client that it was issued to.
+    pub client_id: ClientId,
+    /// When it expires, in seconds since 1970.
+    pub exp: i64,
+    /// When it was issued, in seconds since 1970.
+    pub iat: i64,
+    /// Its scopes.
+    pub scope: String,
+    /// The organisation that owns it.
+    pub sub: OrganizationId,
+    /// Its audiences; left out if it has none.
     #[serde(skip_serializing_if = "AudienceSet::is_empty", serialize_with = "AudienceSet::serialize_as_claim")]
-    aud: AudienceSet,
-    iss: Arc<str>,
-    jti: TokenId,
-    token_type: &'static str,
+    pub aud: AudienceSet,
+    /// Who issued it.
+    pub iss: String,
+    /// Its identifier.
+    pub jti: TokenId,
+    /// Always `bearer`.
+    pub token_type: &'static str,
+}
+
+impl Introspection {
+    /// What is told of a token that grants this, or of one that is not good.
+    #[must_use]
+    pub fn of(grant: Option<&Grant>, issuer: &str) -> Self {
+        let token = grant.map(|grant| ActiveToken {
+            client_id: grant.client(),
+            exp: grant.token().expires_at.as_seconds(),
+            iat: grant.token().issued_at.as_seconds(),
+            scope: grant.scopes().to_string(),
+            sub: grant.owner(),
+            aud: grant.audiences().clone(),
+            iss: issuer.to_owned(),
+            jti: grant.token().id,
+            token_type: "bearer",
+        });
+        Self { active: token.is_some(), token }
+    }
 }
 
 /// `POST /oauth2/tokens/introspect`.
@@ -41,7 +72,7 @@ pub(super) async fn introspect(
     State(oauth): State<Arc<Oauth>>,
     headers: HeaderMap,
     form: Form,
-) -> Result<Json<Answer>, OauthError> {
+) -> Result<Json<Introspection>, OauthError> {
     let viewer = viewer(&oauth, &headers, &form).await?;
     let text = form.require("token")?;
     let required = form.get("scope").map(str::parse::<ScopeSet>).transpose();
@@ -49,8 +80,7 @@ pub(super) async fn introspect(
         .map_err(|_| OauthError::invalid("scope must be scopes with one blank between two."))?
         .unwrap_or_default();
     let grant = oauth.tokens.introspect(text, &required, viewer).await?;
-    let token = grant.map(|grant| active(&grant, oauth.public_url.clone()));
-    Ok(Json(Answer { active: token.is_some(), token }))
+    Ok(Json(Introspection::of(grant.as_ref().map(|grant| &***grant), &oauth.public_url)))
 }
 
 /// The organisation on whose behalf is asked: a client's owner, or one that shows its own key.
@@ -66,18 +96,4 @@ async fn viewer(oauth: &Oauth, headers: &HeaderMap, form: &Form) -> Result<Organ
     }
     let caller = oauth.registry.authenticate_organization(&credentials.id, &credentials.key).await?;
     Ok(caller.organization().id)
-}
-
-fn active(grant: &Grant, issuer: Arc<str>) -> ActiveToken {
-    ActiveToken {
-        client_id: grant.client(),
-        exp: grant.token().expires_at.as_seconds(),
-        iat: grant.token().issued_at.as_seconds(),
-        scope: grant.scopes().to_string(),
-        sub: grant.owner(),
-        aud: grant.audiences().clone(),
-        iss: issuer,
-        jti: grant.token().id,
-        token_type: "bearer",
-    }
 }

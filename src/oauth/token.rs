@@ -12,16 +12,32 @@ use serde::Serialize;
 
 use super::{Oauth, client_auth, error::OauthError, form::Form};
 use crate::{
-    model::{AudienceSet, ScopeSet},
+    model::{AudienceSet, ScopeSet, Shown},
     tokens::{IssueRequest, Issued},
 };
 
-#[derive(Serialize)]
-struct Answer<'a> {
-    access_token: &'a str,
-    token_type: &'static str,
-    expires_in: u64,
-    scope: String,
+/// The reply of RFC 6749 section 5.1.
+#[derive(Debug, Serialize)]
+pub struct TokenReply<'a> {
+    /// The token's text.
+    pub access_token: Shown<'a>,
+    /// Always `bearer`.
+    pub token_type: &'static str,
+    /// Its lifetime in seconds.
+    pub expires_in: u64,
+    /// Its scopes.
+    pub scope: String,
+}
+
+impl<'a> From<&'a Issued> for TokenReply<'a> {
+    fn from(issued: &'a Issued) -> Self {
+        Self {
+            access_token: issued.text.show(),
+            token_type: "bearer",
+            expires_in: issued.token.expires_at.since(issued.token.issued_at).as_secs(),
+            scope: issued.token.scopes.to_string(),
+        }
+    }
 }
 
 /// `POST /oauth2/tokens`.
@@ -62,11 +78,6 @@ fn audiences(form: &Form) -> Result<Option<AudienceSet>, OauthError> {
 }
 
 fn answer(issued: &Issued) -> Response {
-    let answer = Answer {
-        access_token: issued.text.expose(),
-        token_type: "bearer",
-        expires_in: issued.token.expires_at.since(issued.token.issued_at).as_secs(),
-        scope: issued.token.scopes.to_string(),
-    };
-    ([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(answer)).into_response()
+    ([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(TokenReply::from(issued)))
+        .into_response()
 }
