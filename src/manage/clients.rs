@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{extract::State, response::Response};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{
     Manage,
@@ -14,64 +14,9 @@ use super::{
     error::ManageError,
     paging::{InQuery, Paging},
     values::{Audiences, Confidential, Grants, RedirectUris, Scopes, Seconds, UpToAYear, given, name},
+    views::{ClientView, NewClientView},
 };
-use crate::{
-    model::{AudienceSet, Client, ClientId, Name, ScopeSet, Timestamp},
-    registry::ClientDraft,
-    store::ClientUpdate,
-};
-
-/// A client as programs see it.
-#[derive(Serialize)]
-struct View<'a> {
-    client_id: ClientId,
-    client_name: &'a Name,
-    grant_types: [&'static str; 1],
-    response_types: [&'static str; 0],
-    scopes: &'a ScopeSet,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    default_scopes: Option<&'a ScopeSet>,
-    audiences: &'a AudienceSet,
-    public: bool,
-    enabled: bool,
-    access_token_duration: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token_duration: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    redirect_uris: Option<&'a [String]>,
-    created_at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_used: Option<Timestamp>,
-}
-
-impl<'a> From<&'a Client> for View<'a> {
-    fn from(client: &'a Client) -> Self {
-        Self {
-            client_id: client.id,
-            client_name: &client.name,
-            grant_types: ["client_credentials"],
-            response_types: [],
-            scopes: &client.scopes,
-            default_scopes: client.default_scopes.as_ref(),
-            audiences: &client.audiences,
-            public: false,
-            enabled: client.enabled,
-            access_token_duration: client.token_duration.as_secs(),
-            refresh_token_duration: client.refresh_token_duration.map(|duration| duration.as_secs()),
-            redirect_uris: client.redirect_uris.as_deref(),
-            created_at: client.created_at,
-            last_used: client.last_used,
-        }
-    }
-}
-
-/// A client just created, with the only sight of its secret.
-#[derive(Serialize)]
-struct Created<'a> {
-    #[serde(flatten)]
-    client: View<'a>,
-    client_secret: &'a str,
-}
+use crate::{model::Name, registry::ClientDraft, store::ClientUpdate};
 
 /// The body of `POST /oauth2/clients`.
 #[derive(Deserialize)]
@@ -157,8 +102,7 @@ pub(super) async fn create(
 ) -> Result<Response, ManageError> {
     let audit = caller.audit(&manage);
     let new = manage.registry.create_client(caller.organization().id, draft.into(), audit).await?;
-    let created = Created { client: View::from(&new.client), client_secret: new.secret.expose() };
-    Ok(envelope::result(StatusCode::CREATED, created))
+    Ok(envelope::result(StatusCode::CREATED, NewClientView::from(&new)))
 }
 
 /// `GET /oauth2/clients`: the caller's own.
@@ -168,13 +112,13 @@ pub(super) async fn list(
     InQuery(paging): InQuery<Paging>,
 ) -> Result<Response, ManageError> {
     let found = manage.registry.list_clients(caller.organization().id, paging.page()?).await?;
-    let views: Vec<View<'_>> = found.items.iter().map(View::from).collect();
+    let views: Vec<ClientView<'_>> = found.items.iter().map(ClientView::from).collect();
     envelope::list(&views, &paging, found.next, found.total)
 }
 
 /// `GET /oauth2/clients/{id}`.
 pub(super) async fn show(target: ClientInTree) -> Response {
-    envelope::result(StatusCode::OK, View::from(&target.found.client))
+    envelope::result(StatusCode::OK, ClientView::from(&target.found.client))
 }
 
 /// `PATCH /oauth2/clients/{id}`.
@@ -188,7 +132,7 @@ pub(super) async fn update(
         return Ok(show(target).await);
     }
     let updated = manage.registry.update_client(target.id(), update, target.caller.audit(&manage)).await?;
-    Ok(envelope::result(StatusCode::OK, View::from(&updated)))
+    Ok(envelope::result(StatusCode::OK, ClientView::from(&updated)))
 }
 
 /// `DELETE /oauth2/clients/{id}`.

@@ -30,12 +30,17 @@ mod paging;
 mod secrets;
 mod tokens;
 mod values;
+mod views;
 
 use std::sync::Arc;
 
 use axum::{
     Router,
     routing::{delete, get, post, put},
+};
+
+pub use views::{
+    ClientView, NewClientView, NewOrganizationView, NewSecretView, OrganizationView, SecretView, TokenView,
 };
 
 use crate::{registry::Registry, tokens::Tokens};

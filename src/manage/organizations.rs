@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{
     Manage,
@@ -14,33 +14,9 @@ use super::{
     error::ManageError,
     paging::{InQuery, Paging},
     values::name,
+    views::NewOrganizationView,
 };
-use crate::{
-    model::{Name, OrganizationId},
-    registry::NewOrganizationKey,
-};
-
-/// An organisation with the only sight of its key.
-#[derive(Serialize)]
-struct View<'a> {
-    id: OrganizationId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parent_id: Option<OrganizationId>,
-    org_name: &'a Name,
-    api_key: &'a str,
-}
-
-impl<'a> From<&'a NewOrganizationKey> for View<'a> {
-    fn from(new: &'a NewOrganizationKey) -> Self {
-        let organization = &new.organization;
-        Self {
-            id: organization.id,
-            parent_id: organization.parent(),
-            org_name: &organization.name,
-            api_key: new.key.expose(),
-        }
-    }
-}
+use crate::model::{Name, OrganizationId};
 
 /// The body of `POST /organizations/suborganizations`.
 #[derive(Deserialize)]
@@ -58,7 +34,7 @@ pub(super) async fn create_below(
 ) -> Result<Response, ManageError> {
     let (parent, audit) = (caller.organization().id, caller.audit(&manage));
     let new = manage.registry.create_organization(draft.sub_org_name, Some(parent), audit).await?;
-    Ok(envelope::result(StatusCode::OK, View::from(&new)))
+    Ok(envelope::result(StatusCode::OK, NewOrganizationView::from(&new)))
 }
 
 /// `GET /organizations/suborganizations`: the ids of all below the caller.
@@ -86,7 +62,7 @@ pub(super) async fn rotate_key(
     Body(Nothing {}): Body<Nothing>,
 ) -> Result<Response, ManageError> {
     let new = manage.registry.rotate_organization_key(caller.organization().id, caller.audit(&manage)).await?;
-    Ok(envelope::result(StatusCode::OK, View::from(&new)))
+    Ok(envelope::result(StatusCode::OK, NewOrganizationView::from(&new)))
 }
 
 /// `DELETE /organizations`: the caller itself, unless it is a root or has others below it.

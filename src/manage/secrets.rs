@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{extract::State, response::Response};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{
@@ -15,40 +15,9 @@ use super::{
     error::ManageError,
     paging::InQuery,
     values::Overlap,
+    views::{NewSecretView, SecretView},
 };
-use crate::model::{SecretId, StoredSecret, Timestamp};
-
-/// A secret as programs see it: its text never.
-#[derive(Serialize)]
-struct View<'a> {
-    id: SecretId,
-    hint: &'a str,
-    created_at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_used: Option<Timestamp>,
-}
-
-impl<'a> From<&'a StoredSecret> for View<'a> {
-    fn from(secret: &'a StoredSecret) -> Self {
-        Self {
-            id: secret.id,
-            hint: &secret.hint,
-            created_at: secret.created_at,
-            expires_at: secret.expires_at,
-            last_used: secret.last_used,
-        }
-    }
-}
-
-/// A secret just made, with the only sight of its text.
-#[derive(Serialize)]
-struct Created<'a> {
-    #[serde(flatten)]
-    secret: View<'a>,
-    client_secret: &'a str,
-}
+use crate::model::SecretId;
 
 /// The body of `POST /oauth2/clients/{id}/secrets`.
 #[derive(Deserialize)]
@@ -76,7 +45,7 @@ pub(super) async fn replace(
 
 /// `GET /oauth2/clients/{id}/secrets`. They are few: always all of them.
 pub(super) async fn list(target: ClientInTree) -> Response {
-    let secrets: Vec<View<'_>> = target.found.secrets.iter().map(View::from).collect();
+    let secrets: Vec<SecretView<'_>> = target.found.secrets.iter().map(SecretView::from).collect();
     envelope::result(StatusCode::OK, secrets)
 }
 
@@ -88,8 +57,7 @@ pub(super) async fn add(
 ) -> Result<Response, ManageError> {
     let overlap = rotation.overlap.map_or(manage.registry.settings().secret_overlap, |overlap| overlap.0);
     let new = manage.registry.rotate_secret(target.id(), overlap, target.caller.audit(&manage)).await?;
-    let created = Created { secret: View::from(&new.stored), client_secret: new.text.expose() };
-    Ok(envelope::result(StatusCode::CREATED, created))
+    Ok(envelope::result(StatusCode::CREATED, NewSecretView::from(&new)))
 }
 
 /// `DELETE /oauth2/clients/{id}/secrets/{secret_id}`.

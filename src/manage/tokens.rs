@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use http::StatusCode;
-use serde::Serialize;
 
 use super::{
     Manage,
@@ -12,33 +11,9 @@ use super::{
     envelope,
     error::ManageError,
     paging::{InQuery, Paging},
+    views::TokenView,
 };
-use crate::model::{AudienceSet, ScopeSet, Timestamp, Token, TokenId};
-
-#[derive(Serialize)]
-struct View<'a> {
-    jti: TokenId,
-    scopes: &'a ScopeSet,
-    #[serde(skip_serializing_if = "AudienceSet::is_empty", serialize_with = "AudienceSet::serialize_as_claim")]
-    aud: &'a AudienceSet,
-    iat: Timestamp,
-    exp: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_used: Option<Timestamp>,
-}
-
-impl<'a> From<&'a Token> for View<'a> {
-    fn from(token: &'a Token) -> Self {
-        Self {
-            jti: token.id,
-            scopes: &token.scopes,
-            aud: &token.audiences,
-            iat: token.issued_at,
-            exp: token.expires_at,
-            last_used: token.last_used,
-        }
-    }
-}
+use crate::model::TokenId;
 
 /// `GET /oauth2/clients/{id}/tokens`.
 pub(super) async fn list(
@@ -47,7 +22,7 @@ pub(super) async fn list(
     InQuery(paging): InQuery<Paging>,
 ) -> Result<Response, ManageError> {
     let found = manage.tokens.list(target.id(), paging.page()?).await?;
-    let views: Vec<View<'_>> = found.items.iter().map(View::from).collect();
+    let views: Vec<TokenView<'_>> = found.items.iter().map(TokenView::from).collect();
     envelope::list(&views, &paging, found.next, found.total)
 }
 

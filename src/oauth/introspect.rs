@@ -3,7 +3,11 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use http::HeaderMap;
 use serde::Serialize;
 
@@ -15,25 +19,56 @@ use crate::{
 };
 
 /// What a caller learns. An inactive token is this and nothing else, whatever the reason (section 2.2).
-#[derive(Serialize)]
-pub(super) struct Answer {
-    active: bool,
+#[derive(Debug, Serialize)]
+pub struct Introspection<'a> {
+    /// Whether the token lives, and grants what was asked for.
+    pub active: bool,
+    /// What it grants.
     #[serde(flatten)]
-    token: Option<ActiveToken>,
+    pub token: Option<ActiveToken<'a>>,
 }
 
-#[derive(Serialize)]
-struct ActiveToken {
-    client_id: ClientId,
-    exp: i64,
-    iat: i64,
-    scope: String,
-    sub: OrganizationId,
+/// What a living token grants.
+#[derive(Debug, Serialize)]
+pub struct ActiveToken<'a> {
+    /// The client that it was issued to.
+    pub client_id: ClientId,
+    /// From when on it is refused, in seconds since 1970.
+    pub exp: i64,
+    /// When it was issued, in seconds since 1970.
+    pub iat: i64,
+    /// The scopes that it has now, with blanks between.
+    pub scope: String,
+    /// The organisation that owns the client.
+    pub sub: OrganizationId,
+    /// The audiences that it has now: a text, a list, or left out.
     #[serde(skip_serializing_if = "AudienceSet::is_empty", serialize_with = "AudienceSet::serialize_as_claim")]
-    aud: AudienceSet,
-    iss: Arc<str>,
-    jti: TokenId,
-    token_type: &'static str,
+    pub aud: &'a AudienceSet,
+    /// The public URL of the issuer.
+    pub iss: &'a str,
+    /// The token's id.
+    pub jti: TokenId,
+    /// `bearer`.
+    pub token_type: &'static str,
+}
+
+impl<'a> Introspection<'a> {
+    /// What is learned of a token with this grant, or of one without any.
+    #[must_use]
+    pub fn of(grant: Option<&'a Grant>, issuer: &'a str) -> Self {
+        let token = grant.map(|grant| ActiveToken {
+            client_id: grant.client(),
+            exp: grant.token().expires_at.as_seconds(),
+            iat: grant.token().issued_at.as_seconds(),
+            scope: grant.scopes().to_string(),
+            sub: grant.owner(),
+            aud: grant.audiences(),
+            iss: issuer,
+            jti: grant.token().id,
+            token_type: "bearer",
+        });
+        Self { active: token.is_some(), token }
+    }
 }
 
 /// `POST /oauth2/tokens/introspect`.
@@ -41,7 +76,7 @@ pub(super) async fn introspect(
     State(oauth): State<Arc<Oauth>>,
     headers: HeaderMap,
     form: Form,
-) -> Result<Json<Answer>, OauthError> {
+) -> Result<Response, OauthError> {
     let viewer = viewer(&oauth, &headers, &form).await?;
     let text = form.require("token")?;
     let required = form.get("scope").map(str::parse::<ScopeSet>).transpose();
@@ -49,8 +84,7 @@ pub(super) async fn introspect(
         .map_err(|_| OauthError::invalid("scope must be scopes with one blank between two."))?
         .unwrap_or_default();
     let grant = oauth.tokens.introspect(text, &required, viewer).await?;
-    let token = grant.map(|grant| active(&grant, oauth.public_url.clone()));
-    Ok(Json(Answer { active: token.is_some(), token }))
+    Ok(Json(Introspection::of(grant.as_ref().map(|grant| &***grant), &oauth.public_url)).into_response())
 }
 
 /// The organisation on whose behalf is asked: a client's owner, or one that shows its own key.
@@ -66,18 +100,4 @@ async fn viewer(oauth: &Oauth, headers: &HeaderMap, form: &Form) -> Result<Organ
     }
     let caller = oauth.registry.authenticate_organization(&credentials.id, &credentials.key).await?;
     Ok(caller.organization().id)
-}
-
-fn active(grant: &Grant, issuer: Arc<str>) -> ActiveToken {
-    ActiveToken {
-        client_id: grant.client(),
-        exp: grant.token().expires_at.as_seconds(),
-        iat: grant.token().issued_at.as_seconds(),
-        scope: grant.scopes().to_string(),
-        sub: grant.owner(),
-        aud: grant.audiences().clone(),
-        iss: issuer,
-        jti: grant.token().id,
-        token_type: "bearer",
-    }
 }

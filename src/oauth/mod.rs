@@ -26,6 +26,9 @@ use axum::{
     routing::{get, post},
 };
 
+pub use introspect::{ActiveToken, Introspection};
+pub use token::TokenReply;
+
 use crate::{registry::Registry, tokens::Tokens};
 
 /// What the endpoints work with.

@@ -16,12 +16,28 @@ use crate::{
     tokens::{IssueRequest, Issued},
 };
 
+/// A successful answer (RFC 6749 section 5.1), with the only sight of the token.
 #[derive(Serialize)]
-struct Answer<'a> {
-    access_token: &'a str,
-    token_type: &'static str,
-    expires_in: u64,
-    scope: String,
+pub struct TokenReply<'a> {
+    /// The token's text.
+    pub access_token: &'a str,
+    /// `bearer` (RFC 6750).
+    pub token_type: &'static str,
+    /// How long it lives, in seconds.
+    pub expires_in: u64,
+    /// The scopes granted, with blanks between.
+    pub scope: String,
+}
+
+impl<'a> From<&'a Issued> for TokenReply<'a> {
+    fn from(issued: &'a Issued) -> Self {
+        Self {
+            access_token: issued.text.expose(),
+            token_type: "bearer",
+            expires_in: issued.token.expires_at.since(issued.token.issued_at).as_secs(),
+            scope: issued.token.scopes.to_string(),
+        }
+    }
 }
 
 /// `POST /oauth2/tokens`.
@@ -36,7 +52,9 @@ pub(super) async fn token(
     };
     let result = outcome.as_ref().map_or_else(OauthError::code, |_| "ok");
     oauth.registry.metrics().token_requests.with_label_values(&[result]).inc();
-    outcome.map(|issued| answer(&issued))
+    // Nothing between here and the client may keep it (section 5.1).
+    let headers = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
+    outcome.map(|issued| (headers, Json(TokenReply::from(&issued))).into_response())
 }
 
 async fn issue(oauth: &Oauth, headers: &HeaderMap, form: &Form) -> Result<Issued, OauthError> {
@@ -59,14 +77,4 @@ fn audiences(form: &Form) -> Result<Option<AudienceSet>, OauthError> {
         return Ok(None);
     }
     AudienceSet::from_texts(asked).map(Some).map_err(|error| OauthError::InvalidTarget(error.to_string()))
-}
-
-fn answer(issued: &Issued) -> Response {
-    let answer = Answer {
-        access_token: issued.text.expose(),
-        token_type: "bearer",
-        expires_in: issued.token.expires_at.since(issued.token.issued_at).as_secs(),
-        scope: issued.token.scopes.to_string(),
-    };
-    ([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(answer)).into_response()
 }
