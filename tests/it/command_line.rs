@@ -10,9 +10,12 @@ fn gateway() -> Gateway {
 
 #[test]
 fn the_demo_checks_itself() {
-    let address = crate::support::own_address();
-    drop(address);
-    let output = run(command().args(["demo", "--check", "--port", "0", "--admin-port", "0"]), "");
+    // The demo listens on 127.0.0.1; the system picks two ports that are free.
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (public, private) = (free(), free());
+    let ports = [&public, &private].map(|listener| listener.local_addr().unwrap().port().to_string());
+    drop((public, private));
+    let output = run(command().args(["demo", "--check", "--port", &ports[0], "--admin-port", &ports[1]]), "");
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{shown}\n{}", text(&output.stderr));
     for status in ["200", "401", "403"] {

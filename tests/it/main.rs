@@ -1,5 +1,13 @@
 //! Tests of the whole binary: spawned, configured by a file, spoken to over sockets.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test that cannot be set up has failed"
+)]
+
 mod support;
 
 mod bad_input;

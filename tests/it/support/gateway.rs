@@ -188,14 +188,6 @@ impl Gateway {
         (status.code(), start.elapsed())
     }
 
-    /// The resident memory of the process in KiB.
-    pub fn resident_kib(&self) -> u64 {
-        let pid = self.child.as_ref().unwrap().id();
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    }
-
     /// Runs a verb of the command line on this gateway's configuration.
     #[track_caller]
     pub fn cli(&self, arguments: &[&str], input: &str) -> Output {

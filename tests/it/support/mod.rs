@@ -6,7 +6,7 @@ mod upstream;
 
 pub use gateway::{Client, Gateway, command, run, text};
 pub use http::{Connection, Response, request};
-pub use upstream::{Seen, Upstream};
+pub use upstream::Upstream;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
