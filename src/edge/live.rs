@@ -20,17 +20,19 @@ pub struct Live {
 }
 
 impl Live {
-    /// Compiles settings. [`Live::resolve`] is called before it is put in force.
+    /// Compiles settings, for a door that answers management itself or not. [`Live::resolve`] is called before it is
+    /// put in force.
     ///
     /// # Errors
     /// Every [`TableError`] that the rules hold.
-    pub fn build(settings: LiveSettings) -> Result<Self, Vec<TableError>> {
+    pub fn build(settings: LiveSettings, expose_management: bool) -> Result<Self, Vec<TableError>> {
         let LiveSettings { mut upstreams, mut reserved } = settings;
         // A permit names its upstream by this place.
         for (index, upstream) in upstreams.iter_mut().enumerate() {
             upstream.rules.policy.index = index;
         }
-        let table = RouteTable::compile(upstreams.iter().map(|upstream| upstream.rules.clone()).collect())?;
+        let rules = upstreams.iter().map(|upstream| upstream.rules.clone()).collect();
+        let table = RouteTable::compile(rules, expose_management)?;
         reserved.add_family("X-Portcullis-");
         Ok(Self { table, upstreams: upstreams.into_iter().map(|one| Arc::new(Upstream::new(one))).collect(), reserved })
     }
