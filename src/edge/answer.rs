@@ -17,12 +17,8 @@ const DRAIN_BYTES: usize = 256 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// Headers that belong to one connection and are pingora's to set.
-const HOP_BY_HOP: [HeaderName; 4] = [
-    header::CONNECTION,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-];
+const HOP_BY_HOP: [HeaderName; 4] =
+    [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, HeaderName::from_static("keep-alive")];
 
 /// Answers with a refusal. A 400, 408, 414 or 431 closes the connection: where the next request would begin is not
 /// certain then.
@@ -30,7 +26,9 @@ pub(super) async fn refuse(session: &mut ServerSession, refusal: &Refusal, id: O
     if matches!(refusal.status.as_u16(), 400 | 408 | 414 | 431) {
         session.set_keepalive(None);
     }
-    drain(session, DRAIN_BYTES).await;
+    if session.get_keepalive().is_some() {
+        drain(session, DRAIN_BYTES).await;
+    }
     write(session, response(refusal, id), id).await?;
     if session.get_keepalive().is_none() {
         drain(session, usize::MAX).await;
@@ -56,17 +54,19 @@ pub(super) async fn write(
     id: Option<&RequestId>,
 ) -> Result<()> {
     let (parts, body) = response.into_parts();
-    let bodyless = parts.status.is_informational()
-        || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let bodyless =
+        parts.status.is_informational() || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let mut head = ResponseHeader::build(parts.status, Some(parts.headers.len() + 3))?;
     for (name, value) in &parts.headers {
-        if !HOP_BY_HOP.contains(name) && !(bodyless && *name == header::CONTENT_LENGTH) {
+        let length = *name == header::CONTENT_LENGTH;
+        if !(HOP_BY_HOP.contains(name) || bodyless && length) {
             head.append_header(name.clone(), value.clone())?;
         }
     }
     let unasked = session.req_header().method == Method::HEAD;
     // The answer to HEAD may tell the length of what it leaves out.
-    if !bodyless && !(unasked && head.headers.contains_key(header::CONTENT_LENGTH)) {
+    let told = unasked && head.headers.contains_key(header::CONTENT_LENGTH);
+    if !(bodyless || told) {
         head.insert_header(header::CONTENT_LENGTH, body.len())?;
     }
     if let Some(id) = id {
@@ -79,7 +79,7 @@ pub(super) async fn write(
         }
         session.finish_body().await
     };
-    written.await.map_err(|error| error.into_down())
+    written.await.map_err(pingora::Error::into_down)
 }
 
 /// Whether the client sends its body only after a `100 Continue`, which it has not got.

@@ -5,12 +5,12 @@ use std::{net::IpAddr, panic::AssertUnwindSafe, time::Duration};
 use axum::{Router, body::Body};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, header};
 use http_body_util::{BodyExt, Limited};
 use pingora::{ErrorType, Result, protocols::http::ServerSession};
 use tower::ServiceExt;
 
-use super::{answer, intake::Intake};
+use super::{answer, intake::Intake, refusals};
 use crate::{model::RequestId, web::Refusal};
 
 /// Bytes of a body that our own endpoints take.
@@ -39,27 +39,17 @@ pub(super) async fn serve(session: &mut ServerSession, call: &Call<'_>) -> Resul
         Err(refusal) => return answer::refuse(session, &refusal, call.id).await,
     };
     let Some(request) = request(session, call, body) else {
-        let refusal = Refusal::new(StatusCode::BAD_REQUEST, "invalid_request", "The request target is refused.");
+        let refusal = refusals::bad_request("The request target is refused.");
         return answer::refuse(session, &refusal, call.id).await;
     };
     match respond(call.router, request).await {
         Some(response) => answer::write(session, response, call.id).await,
-        None => answer::refuse(session, &failed(), call.id).await,
+        None => answer::refuse(session, &refusals::internal(), call.id).await,
     }
 }
 
-/// The answer when something of ours broke.
-pub(super) fn failed() -> Refusal {
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "Something went wrong here; the log tells what.")
-}
-
-/// The answer to a body that did not come in time.
-pub(super) fn too_slow() -> Refusal {
-    Refusal::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The request's body did not come in time.")
-}
-
 async fn take_body(session: &mut ServerSession, time: Duration) -> Result<Bytes, Refusal> {
-    let too_large = || super::intake::too_large(MAX_BODY as u64);
+    let too_large = || refusals::large_body(MAX_BODY as u64);
     let declared = session.get_header(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: usize| length > MAX_BODY) {
         return Err(too_large());
@@ -85,14 +75,12 @@ async fn take_body(session: &mut ServerSession, time: Duration) -> Result<Bytes,
     };
     let read: Result<Option<Bytes>> = match tokio::time::timeout(time, read).await {
         Ok(read) => read,
-        Err(_) => return Err(too_slow()),
+        Err(_) => return Err(refusals::slow_body()),
     };
     match read {
         Ok(body) => body.ok_or_else(too_large),
-        Err(error) if matches!(error.etype(), ErrorType::ReadTimedout) => Err(too_slow()),
-        Err(_) => {
-            Err(Refusal::new(StatusCode::BAD_REQUEST, "invalid_request", "The request's body is not framed correctly."))
-        }
+        Err(error) if matches!(error.etype(), ErrorType::ReadTimedout) => Err(refusals::slow_body()),
+        Err(_) => Err(refusals::bad_request("The request's body is not framed correctly.")),
     }
 }
 

@@ -5,20 +5,20 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use http::StatusCode;
 use pingora::{
     apps::{HttpServerApp, ServerApp},
     protocols::Stream,
     proxy::HttpProxy,
     server::ShutdownWatch,
 };
-use bytes::Bytes;
-use http::{Method, StatusCode};
-use prometheus::IntGauge;
 use tokio::sync::Semaphore;
 
 use super::{
-    Gateway, ServerSettings, answer, headers, intake,
-    watch::{Apology, Watch, WatchedSocket},
+    Gateway, ServerSettings, answer, headers, refusals,
+    socket::{Apology, WatchedSocket},
+    watch::{HeadSize, Watch},
 };
 use crate::{model::RequestId, observe::Metrics, web::Refusal};
 
@@ -32,22 +32,6 @@ pub(super) struct Door {
     pub(super) room: Arc<Semaphore>,
 }
 
-/// Counts a connection while it is open.
-struct Open(IntGauge);
-
-impl Open {
-    fn new(gauge: &IntGauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
 #[async_trait]
 impl ServerApp for Door {
     async fn process_new(self: &Arc<Self>, socket: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
@@ -55,7 +39,7 @@ impl ServerApp for Door {
             self.metrics.connections_refused.inc();
             return None;
         };
-        let _open = Open::new(&self.metrics.connections);
+        let _open = self.metrics.open_connection();
         let watch = Arc::new(Watch::new(self.settings.header_timeout, self.settings.idle_timeout));
         let socket = WatchedSocket::new(socket, watch.clone(), self.apology.clone());
         watch.over(self.proxy.process_new(Box::new(socket), shutdown)).await
@@ -68,17 +52,30 @@ impl ServerApp for Door {
 }
 
 /// What answers a head that pingora refuses before any phase: there is no request then, only its refusal.
-pub(super) fn apology(methods: Vec<Method>, metrics: Arc<Metrics>) -> Apology {
-    Arc::new(move |status| {
-        let refusal = match status {
-            405 => intake::unknown_method(&methods),
-            _ => Refusal::new(StatusCode::BAD_REQUEST, "invalid_request", "The request's head cannot be read."),
-        };
+pub(super) fn apology(settings: ServerSettings, metrics: Arc<Metrics>) -> Apology {
+    Arc::new(move |status, size| {
+        let refusal = refusal(status, size, &settings);
         metrics.requests.with_label_values(&["none", "other", refusal.status.as_str()]).inc();
         metrics.decisions.with_label_values(&["none", "deny", refusal.error]).inc();
         let id = RequestId::random().ok();
         wire(&answer::response(&refusal, id.as_ref()), id.as_ref())
     })
+}
+
+/// pingora tells the method only; the size tells the rest.
+fn refusal(status: u16, size: HeadSize, settings: &ServerSettings) -> Refusal {
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        return refusals::unknown_method(&settings.methods);
+    }
+    // A method, a version and two blanks stand beside the target.
+    if size.first_line > settings.max_target_bytes.saturating_add(32) {
+        return refusals::long_target(settings);
+    }
+    let fields = size.bytes.saturating_sub(size.first_line);
+    if size.lines > settings.max_headers.saturating_add(1) || fields > settings.max_header_bytes {
+        return refusals::large_head(settings);
+    }
+    refusals::bad_request("The request's head cannot be read.")
 }
 
 /// A response as HTTP/1.1 writes it, which ends the connection.

@@ -13,7 +13,7 @@ use crate::{
     cache::Fresh,
     guard::Permit,
     model::RequestId,
-    observe::{Metrics, method_label},
+    observe::{ACCESS, Metrics, method_label},
     policy::{Rule, UpstreamPolicy},
     tokens::Grant,
 };
@@ -217,7 +217,7 @@ impl Record {
             return;
         }
         tracing::info!(
-            target: "access",
+            target: ACCESS,
             request_id = id.map(RequestId::as_str),
             upstream,
             rule = self.rule.as_ref().map(|rule| rule.path.to_string()),
@@ -239,4 +239,61 @@ impl Record {
 /// Rounded to microseconds.
 fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::LiveSettings;
+    use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt};
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Lines {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    #[test]
+    fn a_request_leaves_one_record_even_when_it_is_cut_off() {
+        let lines = Lines::default();
+        let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(lines.clone());
+        let metrics = Arc::new(Metrics::new().unwrap());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            for cut_off in [false, true] {
+                let live = Live::build(LiveSettings::default(), false).unwrap();
+                let mut exchange = Exchange::new(live.into(), None, metrics.clone(), true);
+                exchange.id = RequestId::from_caller("r1");
+                exchange.record.arrived(&http::Method::GET, Some("192.0.2.1:9".parse().unwrap()));
+                exchange.record.decided("deny", "not_found");
+                if !cut_off {
+                    exchange.record.write(exchange.id.as_ref(), 404, (1, 2));
+                }
+            }
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        for (line, status) in lines.iter().zip([404, 499]) {
+            let told = ["request_id", "upstream", "decision", "reason", "method", "peer"].map(|name| &line[name]);
+            assert_eq!(told, ["r1", "none", "deny", "not_found", "GET", "192.0.2.1:9"]);
+            assert_eq!(line["status"], status);
+        }
+        let counted = |status| metrics.requests.with_label_values(&["none", "GET", status]).get();
+        assert_eq!((counted("404"), counted("499")), (1, 1));
+    }
 }

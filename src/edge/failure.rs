@@ -1,6 +1,5 @@
 //! What goes wrong on the way to an upstream and back, and the only place where it becomes an answer.
 
-use http::StatusCode;
 use pingora::{
     Error, ErrorSource,
     ErrorType::{
@@ -9,7 +8,7 @@ use pingora::{
     },
 };
 
-use super::{desk, intake};
+use super::refusals;
 use crate::web::Refusal;
 
 /// Why a request that was admitted, or was to be answered here, was not answered.
@@ -71,24 +70,18 @@ impl Failure {
         }
     }
 
-    /// The answer; nothing if nobody is there to read it. It names no server.
+    /// The answer; nothing if nobody is there to read it.
     pub(super) fn refusal(self, max_body: u64) -> Option<Refusal> {
         match self {
-            Self::Connect | Self::Broken | Self::Malformed => {
-                let words = "The service behind this server did not answer in a way that can be passed on.";
-                Some(Refusal::new(StatusCode::BAD_GATEWAY, "bad_gateway", words))
-            }
-            Self::ConnectTimeout | Self::Timeout => {
-                let words = "The service behind this server did not answer in time.";
-                Some(Refusal::new(StatusCode::GATEWAY_TIMEOUT, "gateway_timeout", words))
-            }
-            Self::SlowBody => Some(desk::too_slow()),
-            Self::LargeBody => Some(intake::too_large(max_body)),
+            Self::Connect | Self::Broken | Self::Malformed => Some(refusals::bad_gateway()),
+            Self::ConnectTimeout | Self::Timeout => Some(refusals::gateway_timeout()),
+            Self::SlowBody => Some(refusals::slow_body()),
+            Self::LargeBody => Some(refusals::large_body(max_body)),
             Self::BrokenRequest => {
                 let words = "The request is not framed correctly, or its Connection header is refused.";
-                Some(Refusal::new(StatusCode::BAD_REQUEST, "invalid_request", words))
+                Some(refusals::bad_request(words))
             }
-            Self::Internal => Some(desk::failed()),
+            Self::Internal => Some(refusals::internal()),
             Self::Gone => None,
         }
     }

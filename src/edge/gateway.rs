@@ -6,12 +6,12 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use axum::Router;
 use bytes::Bytes;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header, uri::Authority};
 use pingora::{
     Error, ErrorType, Result,
     http::{RequestHeader, ResponseHeader},
     modules::http::HttpModules,
-    protocols::http::ServerSession,
+    protocols::http::{ServerSession, v1::server::HttpSession},
     proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session},
     upstreams::peer::HttpPeer,
 };
@@ -73,12 +73,12 @@ impl Gateway {
 
     fn intake(&self, session: &ServerSession) -> Result<Intake, Refusal> {
         let request = session.req_header();
-        let raw = session.as_http1().map(|session| session.get_headers_raw_bytes()).unwrap_or_default();
+        let raw = session.as_http1().map(HttpSession::get_headers_raw_bytes).unwrap_or_default();
         let head = Head {
             method: &request.method,
             version: request.version,
             target: request.raw_path(),
-            authority: request.uri.authority().map(|authority| authority.as_str()),
+            authority: request.uri.authority().map(Authority::as_str),
             headers: &request.headers,
             raw: &raw,
         };
@@ -343,9 +343,8 @@ impl ProxyHttp for Gateway {
         client_reused: bool,
     ) -> Box<Error> {
         let method = &session.req_header().method;
-        let repeatable =
-            [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(method)
-                && !session.as_ref().retry_buffer_truncated();
+        let repeatable = [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(method)
+            && !session.as_ref().retry_buffer_truncated();
         let unanswered =
             session.response_written().is_none() && failure::before_an_answer(&error) && !exchange.is_late();
         error.set_retry(repeatable && unanswered && exchange.may_retry(client_reused));

@@ -73,8 +73,12 @@ impl Passage<'_> {
     /// # Errors
     /// If a name or value cannot be set; nothing may be sent then.
     pub(super) fn apply(&self, request: &mut RequestHeader) -> Result<()> {
-        let refused: Vec<HeaderName> =
-            request.headers.iter().filter(|(name, value)| self.refuses(name, value)).map(|(name, _)| name.clone()).collect();
+        let refused: Vec<HeaderName> = request
+            .headers
+            .iter()
+            .filter(|(name, value)| self.refuses(name, value))
+            .map(|(name, _)| name.clone())
+            .collect();
         for name in refused.iter().chain(&self.settings.remove_headers) {
             request.remove_header(name);
         }
@@ -106,7 +110,10 @@ impl Passage<'_> {
         }
         let text = name.as_str();
         // Some servers read `_` as `-`.
-        if text.contains('_') || *name == header::PROXY_AUTHORIZATION || self.reserved.covers(text) || holds_secret(value)
+        if text.contains('_')
+            || *name == header::PROXY_AUTHORIZATION
+            || self.reserved.covers(text)
+            || holds_secret(value)
         {
             return true;
         }
@@ -182,7 +189,12 @@ mod tests {
     use crate::edge::tests::upstream_settings;
 
     /// What arrives of `sent`, as sorted lines.
-    fn arrives(settings: &UpstreamSettings, identity: Option<&Identity>, trusted: bool, sent: &[(&str, &str)]) -> Vec<String> {
+    fn arrives(
+        settings: &UpstreamSettings,
+        identity: Option<&Identity>,
+        trusted: bool,
+        sent: &[(&str, &str)],
+    ) -> Vec<String> {
         let mut reserved = ReservedNames::default();
         reserved.add_family("X-Portcullis-");
         reserved.add_name("X-Customer");

@@ -3,11 +3,14 @@
 //! What could be understood in two ways is refused here (RFC 9112 sections 3.2, 6.1 and 6.3; RFC 9110 section 10.1.1),
 //! so that every later step, and every server behind, sees one request and the same one.
 
-use http::{HeaderMap, Method, StatusCode, Version, header};
+use http::{HeaderMap, Method, Version, header};
 
-use super::ServerSettings;
+use super::{
+    ServerSettings,
+    refusals::{bad_request, large_body, large_head, long_target, unknown_expectation, unknown_method},
+};
 use crate::{
-    policy::{Host, MethodSet, NormalPath},
+    policy::{Host, NormalPath},
     web::Refusal,
 };
 
@@ -50,10 +53,6 @@ impl Intake {
     }
 }
 
-fn bad(description: impl Into<String>) -> Refusal {
-    Refusal::new(StatusCode::BAD_REQUEST, "invalid_request", description)
-}
-
 /// The target in the bytes of a head: between the first two blanks.
 fn raw_target(raw: &[u8]) -> Option<&[u8]> {
     let line = raw.trim_ascii_start().split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
@@ -62,47 +61,31 @@ fn raw_target(raw: &[u8]) -> Option<&[u8]> {
 
 fn within_limits(head: &Head<'_>, target: &[u8], settings: &ServerSettings) -> Result<(), Refusal> {
     if target.len() > settings.max_target_bytes {
-        let words = format!("The request target is longer than {} bytes.", settings.max_target_bytes);
-        return Err(Refusal::new(StatusCode::URI_TOO_LONG, "uri_too_long", words));
+        return Err(long_target(settings));
     }
     // Each field as on the wire: a colon, a blank and a line end beside name and value.
     let bytes: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if head.headers.len() > settings.max_headers || bytes > settings.max_header_bytes {
-        let words = format!(
-            "The request has more than {} header fields, or more than {} bytes in them.",
-            settings.max_headers, settings.max_header_bytes
-        );
-        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        return Err(Refusal::new(status, "request_header_fields_too_large", words));
+        return Err(large_head(settings));
     }
     Ok(())
 }
 
 fn known_method(method: &Method, settings: &ServerSettings) -> Result<(), Refusal> {
-    if settings.methods.contains(method) {
-        return Ok(());
-    }
-    Err(unknown_method(&settings.methods))
-}
-
-/// The answer to a method that nobody allows.
-pub(super) fn unknown_method(methods: &[Method]) -> Refusal {
-    let allowed = MethodSet::new(methods.iter().cloned()).to_string();
-    let words = "This server allows other methods only.";
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", words).with(header::ALLOW, &allowed)
+    if settings.methods.contains(method) { Ok(()) } else { Err(unknown_method(&settings.methods)) }
 }
 
 fn framing(head: &Head<'_>, settings: &ServerSettings) -> Result<(), Refusal> {
     let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next() {
         if head.version != Version::HTTP_11 {
-            return Err(bad("Transfer-Encoding is for HTTP/1.1 only."));
+            return Err(bad_request("Transfer-Encoding is for HTTP/1.1 only."));
         }
         if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
-            return Err(bad("Transfer-Encoding must be exactly `chunked`."));
+            return Err(bad_request("Transfer-Encoding must be exactly `chunked`."));
         }
         if head.headers.contains_key(header::CONTENT_LENGTH) || names_length(head.raw) {
-            return Err(bad("Content-Length and Transfer-Encoding exclude each other."));
+            return Err(bad_request("Content-Length and Transfer-Encoding exclude each other."));
         }
     }
     let mut lengths = head.headers.get_all(header::CONTENT_LENGTH).iter();
@@ -111,16 +94,10 @@ fn framing(head: &Head<'_>, settings: &ServerSettings) -> Result<(), Refusal> {
     let plain = digits.iter().all(u8::is_ascii_digit) && (digits == b"0" || !digits.starts_with(b"0"));
     let length = length.to_str().ok().filter(|_| plain).and_then(|text| text.parse::<u64>().ok());
     match (length, lengths.next()) {
-        (Some(length), None) if length > settings.max_body => Err(too_large(settings.max_body)),
+        (Some(length), None) if length > settings.max_body => Err(large_body(settings.max_body)),
         (Some(_), None) => Ok(()),
-        _ => Err(bad("Content-Length must be one plain decimal number.")),
+        _ => Err(bad_request("Content-Length must be one plain decimal number.")),
     }
-}
-
-/// The answer to a body beyond the limit.
-pub(super) fn too_large(limit: u64) -> Refusal {
-    let words = format!("The request's body is larger than {limit} bytes.");
-    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "content_too_large", words)
 }
 
 /// pingora drops a Content-Length that came with a Transfer-Encoding; the bytes of the head still show it.
@@ -134,40 +111,41 @@ fn names_length(raw: &[u8]) -> bool {
 fn host<'a>(head: &Head<'a>) -> Result<(Host, &'a str), Refusal> {
     let mut values = head.headers.get_all(header::HOST).iter();
     let value = match (values.next(), values.next()) {
-        (Some(_), Some(_)) => return Err(bad("More than one Host header.")),
+        (Some(_), Some(_)) => return Err(bad_request("More than one Host header.")),
         (Some(value), None) => {
-            Some(value.to_str().map_err(|_| bad("The Host header is not a host with an optional port."))?)
+            Some(value.to_str().map_err(|_| bad_request("The Host header is not a host with an optional port."))?)
         }
         (None, _) => None,
     };
     let authority = match (value, head.authority) {
         (Some(value), Some(authority)) if !value.eq_ignore_ascii_case(authority) => {
-            return Err(bad("The Host header and the authority of the request differ."));
+            return Err(bad_request("The Host header and the authority of the request differ."));
         }
         (_, Some(authority)) => authority,
         (Some(value), None) => value,
-        (None, None) => return Err(bad("A Host header is needed.")),
+        (None, None) => return Err(bad_request("A Host header is needed.")),
     };
-    let host = authority.parse().map_err(|_| bad("The Host header is not a host with an optional port."))?;
+    let host = authority.parse().map_err(|_| bad_request("The Host header is not a host with an optional port."))?;
     Ok((host, authority))
 }
 
 fn path_and_query(target: &[u8], authority: &str) -> Result<(NormalPath, Option<String>), Refusal> {
     let (target, root) = match absolute_form(target) {
         Some((named, rest)) if named.eq_ignore_ascii_case(authority.as_bytes()) => (rest, b"/".as_slice()),
-        Some(_) => return Err(bad("The authority of the request target is not the Host header.")),
+        Some(_) => return Err(bad_request("The authority of the request target is not the Host header.")),
         None => (target, b"".as_slice()),
     };
     let mut parts = target.splitn(2, |byte| *byte == b'?');
     // RFC 9112 section 3.2.1: the absolute form may leave the root path out.
     let path = parts.next().filter(|path| !path.is_empty()).unwrap_or(root);
-    let path = NormalPath::parse(path).map_err(|error| bad(format!("The request target is refused: {error}.")))?;
+    let path =
+        NormalPath::parse(path).map_err(|error| bad_request(format!("The request target is refused: {error}.")))?;
     let Some(query) = parts.next() else { return Ok((path, None)) };
     match std::str::from_utf8(query) {
         Ok(text) if query.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#') => {
             Ok((path, Some(text.to_owned())))
         }
-        _ => Err(bad("The query may hold visible ASCII characters only, and no raw `#`.")),
+        _ => Err(bad_request("The query may hold visible ASCII characters only, and no raw `#`.")),
     }
 }
 
@@ -188,8 +166,7 @@ fn expectation(headers: &HeaderMap) -> Result<(), Refusal> {
     if expectations.all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         return Ok(());
     }
-    let words = "The only expectation that can be met is `100-continue`.";
-    Err(Refusal::new(StatusCode::EXPECTATION_FAILED, "expectation_failed", words))
+    Err(unknown_expectation())
 }
 
 #[cfg(test)]
@@ -273,9 +250,30 @@ mod tests {
     #[test]
     fn other_targets_are_refused() {
         for target in [
-            "", "*", "a.example:80", "own/x", "\\own\\x", "foo:bar/own", "ftp://a.example/own", "?x=/own", "http:/x",
-            "http:///x", "http://b.example/x", "http://a.example:80/x", "http://u@a.example/x", "http://a.example#x",
-            "/a#b", "/a?b#c", "/a?b c", "/a?b\tc", "/a?\u{e4}", "/\u{e4}", "/a/../b", "/%2e%2e/", "/a%00", "/a%zz",
+            "",
+            "*",
+            "a.example:80",
+            "own/x",
+            "\\own\\x",
+            "foo:bar/own",
+            "ftp://a.example/own",
+            "?x=/own",
+            "http:/x",
+            "http:///x",
+            "http://b.example/x",
+            "http://a.example:80/x",
+            "http://u@a.example/x",
+            "http://a.example#x",
+            "/a#b",
+            "/a?b#c",
+            "/a?b c",
+            "/a?b\tc",
+            "/a?\u{e4}",
+            "/\u{e4}",
+            "/a/../b",
+            "/%2e%2e/",
+            "/a%00",
+            "/a%zz",
         ] {
             assert_eq!(get(target).refused(), BAD, "{target}");
         }

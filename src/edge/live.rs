@@ -20,8 +20,8 @@ pub struct Live {
 }
 
 impl Live {
-    /// Compiles settings, for a door that serves the management API too or not. [`Live::resolve`] is called before it
-    /// is put in force.
+    /// Compiles settings, for a door that answers management itself or not. [`Live::resolve`] is called before it is
+    /// put in force.
     ///
     /// # Errors
     /// Every [`TableError`] that the rules hold.
@@ -31,8 +31,8 @@ impl Live {
         for (index, upstream) in upstreams.iter_mut().enumerate() {
             upstream.rules.policy.index = index;
         }
-        let table =
-            RouteTable::compile(upstreams.iter().map(|upstream| upstream.rules.clone()).collect(), expose_management)?;
+        let rules = upstreams.iter().map(|upstream| upstream.rules.clone()).collect();
+        let table = RouteTable::compile(rules, expose_management)?;
         reserved.add_family("X-Portcullis-");
         Ok(Self { table, upstreams: upstreams.into_iter().map(|one| Arc::new(Upstream::new(one))).collect(), reserved })
     }

@@ -1,9 +1,9 @@
 //! Floor 5, the edge: sockets, bytes, and pingora, which no lower floor knows of.
 //!
-//! The walk of a request: [`Server`] listens and runs; `door` admits the connection, and `watch` keeps its time;
+//! The walk of a request: [`PublicServer`] listens and runs; `door` admits the connection, and `watch` keeps its time through its `socket`;
 //! `gateway` is what pingora calls, phase by phase. It reads the request (`intake`), lets the router answer what is
 //! ours (`desk`), asks the [`crate::guard`], picks a server (`upstream`), cleans and identifies the request
-//! (`headers`), turns what goes wrong into answers (`failure`, `answer`), and leaves one record (`exchange`).
+//! (`headers`), turns what goes wrong into answers (`failure`, `refusals`, `answer`), and leaves one record (`exchange`).
 //!
 //! Everything that a reload replaces is one [`Live`]; a request holds the one it began with to its end.
 
@@ -17,8 +17,10 @@ mod headers;
 mod intake;
 mod live;
 mod origin;
+mod refusals;
 mod server;
 mod settings;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod upstream;
@@ -26,9 +28,8 @@ mod watch;
 
 pub use gateway::{Gateway, GatewayParts};
 pub use live::{Live, refresh_addresses};
-pub use server::{Server, bind};
+pub use server::{PublicServer, bind};
 pub use settings::{
-    HostHeader, IdentityNames, ListStyle, LiveSettings, ReservedNames, Server as UpstreamServer, ServerSettings,
-    UpstreamSettings,
+    HostHeader, IdentityNames, ListStyle, LiveSettings, ReservedNames, Server, ServerSettings, UpstreamSettings,
 };
 pub use upstream::Upstream;

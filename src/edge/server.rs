@@ -39,7 +39,7 @@ pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, (SocketAddr, i
 }
 
 /// The running door. Dropping it cuts all connections.
-pub struct Server {
+pub struct PublicServer {
     runtime: Option<Runtime>,
     service: JoinHandle<()>,
     shutdown: watch::Sender<bool>,
@@ -47,7 +47,7 @@ pub struct Server {
     connections: usize,
 }
 
-impl Server {
+impl PublicServer {
     /// Serves on these listeners, on threads of its own. The addresses of upstreams are resolved by then.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl Server {
         let configuration = Arc::new(ServerConf { threads, ..ServerConf::default() });
         let door = Door {
             proxy: Arc::new(http_proxy(&configuration, gateway)),
-            apology: door::apology(settings.methods.clone(), metrics.clone()),
+            apology: door::apology(settings.clone(), metrics.clone()),
             settings,
             metrics,
             room: room.clone(),
@@ -95,7 +95,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for PublicServer {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();

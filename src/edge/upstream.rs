@@ -14,12 +14,12 @@ use futures_util::future::join_all;
 use http::HeaderValue;
 use pingora::upstreams::peer::HttpPeer;
 
-use super::{UpstreamServer, UpstreamSettings};
+use super::{Server, UpstreamSettings};
 
 /// Time for the resolution of a name.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time that a connection to a server is kept for the next request.
-const KEEP: Duration = Duration::from_secs(60);
+const KEEP: Duration = Duration::from_mins(1);
 
 /// One upstream with what it learns while it runs.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct Upstream {
 /// One server and where it is.
 #[derive(Debug)]
 struct Place {
-    server: UpstreamServer,
+    server: Server,
     authority: Option<HeaderValue>,
     addresses: ArcSwap<Vec<SocketAddr>>,
     /// Which of several addresses is asked: the next one after a failure.
@@ -104,7 +104,7 @@ impl Upstream {
 }
 
 impl Place {
-    fn new(server: UpstreamServer) -> Self {
+    fn new(server: Server) -> Self {
         let literal: Option<std::net::IpAddr> = server.host.parse().ok();
         let host = match literal {
             Some(std::net::IpAddr::V6(address)) => format!("[{address}]"),
@@ -158,7 +158,7 @@ mod tests {
 
     fn upstream(servers: &[(&str, u16)]) -> Upstream {
         let mut settings = upstream_settings("u", "/", 1);
-        settings.servers = servers.iter().map(|(host, port)| UpstreamServer { host: (*host).into(), port: *port }).collect();
+        settings.servers = servers.iter().map(|(host, port)| Server { host: (*host).into(), port: *port }).collect();
         Upstream::new(settings)
     }
 

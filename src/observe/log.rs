@@ -25,7 +25,10 @@ use crate::model::mask_secrets;
 pub const ACCESS: &str = "access";
 
 /// Targets whose debug lines print whole requests, credentials included.
-const TALKATIVE: [&str; 3] = ["pingora_core", "pingora_proxy", "pingora_http"];
+const TALKATIVE: [&str; 2] = ["pingora_core", "pingora_http"];
+/// A target that calls each client that breaks off an error; what matters of it is said by the edge, with the
+/// request's id.
+const ALARMIST: &str = "pingora_proxy";
 
 /// The form of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +86,7 @@ fn targets(settings: LogSettings) -> Targets {
         .fold(Targets::new().with_default(level), |targets, target| {
             targets.with_target(*target, level.min(LevelFilter::INFO))
         })
+        .with_target(ALARMIST, LevelFilter::OFF)
         .with_target(ACCESS, access)
 }
 
@@ -166,7 +170,8 @@ mod tests {
     fn access_lines_follow_their_own_switch_and_pingora_never_tells_requests() {
         let write = || {
             tracing::info!(target: ACCESS, "a request");
-            tracing::debug!(target: "pingora_proxy", "all headers");
+            tracing::debug!(target: "pingora_core", "all headers");
+            tracing::error!(target: "pingora_proxy", "all headers");
             tracing::debug!("ours");
         };
         assert_eq!(lines(SETTINGS, write), "");

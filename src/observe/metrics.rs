@@ -124,6 +124,13 @@ impl Metrics {
         self.config_reloads.with_label_values(&[if ok { "ok" } else { "error" }]).inc();
     }
 
+    /// Counts a connection at the public door until the guard is dropped.
+    #[must_use]
+    pub fn open_connection(&self) -> OpenConnection {
+        self.connections.inc();
+        OpenConnection(self.connections.clone())
+    }
+
     /// Counts an operation on the store.
     pub fn count_store_operation(&self, operation: &str, ok: bool, took: Duration) {
         let result = if ok { "ok" } else { "error" };
@@ -139,6 +146,16 @@ impl Metrics {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
+    }
+}
+
+/// A connection that is counted as open.
+#[derive(Debug)]
+pub struct OpenConnection(IntGauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

@@ -1,0 +1,8 @@
+//! The whole door in this process: real sockets, a real store, a recording upstream.
+
+mod answers;
+mod forwarding;
+mod harness;
+mod times;
+
+pub(super) use harness::{server_settings, upstream_settings};
