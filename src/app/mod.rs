@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Settings,
-    edge::{Gateway, GatewayParts, Live, Server, bind, refresh_addresses},
+    edge::{Gateway, GatewayParts, Live, PublicServer, bind, refresh_addresses},
     guard::Guard,
     manage::{self, Manage},
     oauth::{self, Oauth},
@@ -120,7 +120,7 @@ impl App {
                 let reload = Reload { source, live: live.clone(), running: settings.clone(), metrics: parts.metrics() };
                 parts.tasks.spawn(named("the reload", reload::on_hangup(reload, signals.hangups()?)));
             }
-            let mut door = Server::start(public, parts.gateway(&settings, &live)).map_err(system)?;
+            let mut door = PublicServer::start(public, parts.gateway(&settings, &live)).map_err(system)?;
             let (listen, admin) = (&settings.server.listen, settings.admin_listen);
             tracing::info!(?listen, %admin, version = env!("CARGO_PKG_VERSION"), "ready");
 

@@ -12,7 +12,7 @@ use super::{
     values::{count, one_of, parsed, some_of, some_time, split_port},
 };
 use crate::{
-    edge::{HostHeader, LiveSettings, ReservedNames, UpstreamServer, UpstreamSettings},
+    edge::{HostHeader, LiveSettings, ReservedNames, Server, UpstreamSettings},
     policy::{Host, HostPattern, PathFeature, PathFeatures, PathPrefix, RouteTable, UpstreamPolicy, UpstreamRules},
 };
 
@@ -157,8 +157,8 @@ fn routes<'a>(
     Ok((rules, placed))
 }
 
-fn servers(value: &Value<'_>) -> Result<Vec<UpstreamServer>, Reported> {
-    let mut seen: Vec<UpstreamServer> = Vec::new();
+fn servers(value: &Value<'_>) -> Result<Vec<Server>, Reported> {
+    let mut seen: Vec<Server> = Vec::new();
     some_of(value, "write at least one server, such as [\"127.0.0.1:9000\"]", |item| {
         let server = server(&item)?;
         if seen.contains(&server) {
@@ -169,7 +169,7 @@ fn servers(value: &Value<'_>) -> Result<Vec<UpstreamServer>, Reported> {
     })
 }
 
-fn server(value: &Value<'_>) -> Result<UpstreamServer, Reported> {
+fn server(value: &Value<'_>) -> Result<Server, Reported> {
     let text = value.text()?;
     for scheme in ["https://", "h2c://"] {
         if text.starts_with(scheme) {
@@ -181,7 +181,7 @@ fn server(value: &Value<'_>) -> Result<UpstreamServer, Reported> {
         // Without its port the name holds no colon, unless it is an IPv6 address in brackets.
         let host: Host = host.parse().ok().filter(|_| !host.contains(':') || host.ends_with(']'))?;
         let host: Arc<str> = host.as_str().trim_matches(['[', ']']).into();
-        Some(UpstreamServer { host, port })
+        Some(Server { host, port })
     });
     server.ok_or_else(|| {
         let help = "write a host and a port, such as \"10.0.0.5:8080\" or \"[fd00::5]:8080\"";

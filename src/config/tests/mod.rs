@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::{Diagnostic, Environment, Loaded, Purpose, Report, Severity, interpret, load, restart_needed};
 use crate::{
-    edge::{HostHeader, ListStyle, UpstreamServer},
+    edge::{HostHeader, ListStyle, Server},
     policy::Access,
 };
 
@@ -66,7 +66,7 @@ fn an_upstream_is_read_whole() {
     let settings = read(text).settings;
     assert_eq!(settings.public_url, "https://api.example.com/gate");
     let upstream = &settings.live.upstreams[0];
-    let server = |host: &str, port| UpstreamServer { host: host.into(), port };
+    let server = |host: &str, port| Server { host: host.into(), port };
     assert_eq!(upstream.servers, [server("10.0.0.5", 8080), server("fd00::1", 80), server("name", 1)]);
     assert_eq!(upstream.host_header, HostHeader::Literal(HeaderValue::from_static("legacy:81")));
     assert!(!upstream.set_headers[0].1.is_sensitive());
