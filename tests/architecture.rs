@@ -1,6 +1,8 @@
 //! The floors of the house, as `src/lib.rs` describes them: a module imports only lower floors, never its own, and a
 //! few crates are known in one place only.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -113,8 +113,9 @@ fn a_store_that_is_not_ours_is_left_as_it_is() {
     };
     let garbage = |path: &Path| fs::write(path, "this is no database, whatever it is ".repeat(100)).unwrap();
     let folder = |path: &Path| fs::create_dir(path).unwrap();
-    let cases: [(&str, &dyn Fn(&Path), &str); 3] =
-        [("newer", &newer, "9999"), ("garbage", &garbage, "not a"), ("a folder", &folder, "cannot open")];
+    type Make<'a> = &'a dyn Fn(&Path);
+    let cases =
+        [("newer", &newer as Make<'_>, "9999"), ("garbage", &garbage, "not a"), ("a folder", &folder, "cannot open")];
     for (name, make, words) in cases {
         let gateway = Gateway::prepare("", &public_api(&upstream));
         let file = gateway.folder.path().join("portcullis.db");

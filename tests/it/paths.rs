@@ -116,7 +116,7 @@ fn sizes_methods_and_expectations_have_their_limits() {
         format!("[upstreams.api]\nservers = [\"{}\"]\n[[upstreams.api.rules]]\naccess = \"public\"", upstream.address);
     let limits = "max_target_bytes = \"1KiB\"\nmax_header_bytes = \"2KiB\"\nmax_headers = 20\nmax_body = \"1KiB\"";
     let gateway = Gateway::with(limits, &rest);
-    let many = (0..30).map(|n| format!("\nX-{n}: 1")).collect::<String>();
+    let many = (0..30).map(|n| format!("\nX-{n}: 1")).collect::<Vec<_>>().concat();
     for (head, status, error) in [
         (format!("GET /{}", "a".repeat(1100)), 414, "uri_too_long"),
         (format!("GET /\nX-Long: {}", "a".repeat(2100)), 431, "request_header_fields_too_large"),

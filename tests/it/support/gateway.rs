@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use super::{Response, own_address, request};
 
 /// The binary, with an environment of its own.
-pub fn command() -> Command {
+pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
     command.env_clear();
     command
@@ -27,7 +27,7 @@ pub fn command() -> Command {
 
 /// Runs a command to its end, with `input` at its standard input.
 #[track_caller]
-pub fn run(command: &mut Command, input: &str) -> Output {
+pub(crate) fn run(command: &mut Command, input: &str) -> Output {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // A command that reads nothing may have ended by now.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
@@ -35,37 +35,37 @@ pub fn run(command: &mut Command, input: &str) -> Output {
 }
 
 /// Bytes of a program's output as text.
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 /// A client of the gateway with its credentials.
 #[derive(Clone)]
-pub struct Client {
-    pub id: String,
-    pub secret: String,
-    pub organization: String,
+pub(crate) struct Client {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    pub(crate) organization: String,
     /// The organisation's key.
-    pub key: String,
+    pub(crate) key: String,
 }
 
 impl Client {
     /// The `Authorization` of RFC 6749 section 2.3.1.
-    pub fn basic(&self) -> String {
+    pub(crate) fn basic(&self) -> String {
         format!("Authorization: Basic {}", BASE64.encode(format!("{}:{}", self.id, self.secret).as_bytes()))
     }
 
     /// The two headers of the management API.
-    pub fn organization_headers(&self) -> String {
+    pub(crate) fn organization_headers(&self) -> String {
         format!("X-Org-Id: {}\nX-API-Key: {}\nContent-Type: application/json", self.organization, self.key)
     }
 }
 
 /// A running gateway.
-pub struct Gateway {
-    pub public: SocketAddr,
-    pub admin: SocketAddr,
-    pub folder: TempDir,
+pub(crate) struct Gateway {
+    pub(crate) public: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) folder: TempDir,
     child: Option<Child>,
     log: Arc<Mutex<Vec<String>>>,
     expected: Vec<&'static str>,
@@ -75,13 +75,13 @@ pub struct Gateway {
 impl Gateway {
     /// A gateway with these `[upstreams]`, ready to serve.
     #[track_caller]
-    pub fn start(upstreams: &str) -> Self {
+    pub(crate) fn start(upstreams: &str) -> Self {
         Self::with("", upstreams)
     }
 
     /// The same with more lines for `[server]`.
     #[track_caller]
-    pub fn with(server: &str, rest: &str) -> Self {
+    pub(crate) fn with(server: &str, rest: &str) -> Self {
         let mut gateway = Self::prepare(server, rest);
         gateway.launch();
         gateway
@@ -89,7 +89,7 @@ impl Gateway {
 
     /// A gateway that is configured but does not run yet.
     #[track_caller]
-    pub fn prepare(server: &str, rest: &str) -> Self {
+    pub(crate) fn prepare(server: &str, rest: &str) -> Self {
         let address = own_address();
         let (public, admin) = (SocketAddr::new(address, 8080), SocketAddr::new(address, 9090));
         let gateway = Self {
@@ -106,7 +106,7 @@ impl Gateway {
     }
 
     /// Writes the configuration file.
-    pub fn configure(&self, server: &str, rest: &str) {
+    pub(crate) fn configure(&self, server: &str, rest: &str) {
         let (public, admin) = (self.public, self.admin);
         let text = format!(
             "[server]\nlisten = [\"{public}\"]\n{server}\n[admin]\nlisten = \"{admin}\"\n\
@@ -116,13 +116,13 @@ impl Gateway {
     }
 
     /// The configuration file.
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("portcullis.toml")
     }
 
     /// Starts it and waits until it is ready.
     #[track_caller]
-    pub fn launch(&mut self) {
+    pub(crate) fn launch(&mut self) {
         let mut child = command()
             .arg("serve")
             .arg("-c")
@@ -153,13 +153,13 @@ impl Gateway {
     }
 
     /// Everything written to standard output and error so far.
-    pub fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
     }
 
     /// Waits for a line of the log that holds `part`.
     #[track_caller]
-    pub fn wait_for_log(&self, part: &str) -> String {
+    pub(crate) fn wait_for_log(&self, part: &str) -> String {
         let deadline = Instant::now() + Duration::from_secs(5);
         loop {
             if let Some(line) = self.log().into_iter().find(|line| line.contains(part)) {
@@ -171,18 +171,18 @@ impl Gateway {
     }
 
     /// Says that error lines with this in them are no mistake.
-    pub fn expect_error(&mut self, part: &'static str) {
+    pub(crate) fn expect_error(&mut self, part: &'static str) {
         self.expected.push(part);
     }
 
     /// Sends the process a signal, such as `TERM`.
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
     }
 
     /// Waits for the process to end, and says how and after how long.
-    pub fn wait(&mut self) -> (Option<i32>, Duration) {
+    pub(crate) fn wait(&mut self) -> (Option<i32>, Duration) {
         let start = Instant::now();
         let status = self.child.take().unwrap().wait().unwrap();
         (status.code(), start.elapsed())
@@ -190,13 +190,13 @@ impl Gateway {
 
     /// Runs a verb of the command line on this gateway's configuration.
     #[track_caller]
-    pub fn cli(&self, arguments: &[&str], input: &str) -> Output {
+    pub(crate) fn cli(&self, arguments: &[&str], input: &str) -> Output {
         run(command().arg("-c").arg(self.config()).args(arguments), input)
     }
 
     /// The JSON that a verb prints.
     #[track_caller]
-    pub fn cli_json(&self, arguments: &[&str], input: &str) -> Value {
+    pub(crate) fn cli_json(&self, arguments: &[&str], input: &str) -> Value {
         let output = self.cli(&[arguments, &["--format", "json"]].concat(), input);
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         let value: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -206,14 +206,14 @@ impl Gateway {
 
     /// A new organisation with a new client of these scopes.
     #[track_caller]
-    pub fn client(&self, scopes: &[&str]) -> Client {
+    pub(crate) fn client(&self, scopes: &[&str]) -> Client {
         let organization = self.cli_json(&["org", "create", "Käse AG"], "");
         self.client_of(&organization, scopes)
     }
 
     /// A new client of an organisation as `org create` printed it.
     #[track_caller]
-    pub fn client_of(&self, organization: &Value, scopes: &[&str]) -> Client {
+    pub(crate) fn client_of(&self, organization: &Value, scopes: &[&str]) -> Client {
         let id = organization["id"].as_str().unwrap();
         let mut arguments = vec!["client", "create", "--org", id, "--name", "Partner"];
         for scope in scopes {
@@ -231,7 +231,7 @@ impl Gateway {
 
     /// A token by RFC 6749 section 4.4.
     #[track_caller]
-    pub fn token(&self, client: &Client, scope: Option<&str>) -> String {
+    pub(crate) fn token(&self, client: &Client, scope: Option<&str>) -> String {
         let form = match scope {
             Some(scope) => format!("grant_type=client_credentials&scope={}", scope.replace(' ', "+")),
             None => "grant_type=client_credentials".to_owned(),
@@ -244,32 +244,32 @@ impl Gateway {
 
     /// A form to the public door.
     #[track_caller]
-    pub fn post_form(&self, path: &str, headers: &str, form: &str) -> Response {
+    pub(crate) fn post_form(&self, path: &str, headers: &str, form: &str) -> Response {
         let head = format!("POST {path}\n{headers}\nContent-Type: application/x-www-form-urlencoded");
         request(self.public, &head, form.as_bytes())
     }
 
     /// A request through the door with a token.
     #[track_caller]
-    pub fn call(&self, line: &str, token: &str) -> Response {
+    pub(crate) fn call(&self, line: &str, token: &str) -> Response {
         request(self.public, &format!("{line}\nAuthorization: Bearer {token}"), b"")
     }
 
     /// A request through the door as it is.
     #[track_caller]
-    pub fn send(&self, head: &str) -> Response {
+    pub(crate) fn send(&self, head: &str) -> Response {
         request(self.public, head, b"")
     }
 
     /// A GET of the private listener.
     #[track_caller]
-    pub fn get_admin(&self, path: &str) -> Response {
+    pub(crate) fn get_admin(&self, path: &str) -> Response {
         request(self.admin, &format!("GET {path}"), b"")
     }
 
     /// A request to the management API of the private listener.
     #[track_caller]
-    pub fn manage(&self, line: &str, client: &Client, body: &str) -> Response {
+    pub(crate) fn manage(&self, line: &str, client: &Client, body: &str) -> Response {
         let response = request(self.admin, &format!("{line}\n{}", client.organization_headers()), body.as_bytes());
         if !response.body.is_empty() {
             self.remember_secrets(&response.json());
@@ -278,7 +278,7 @@ impl Gateway {
     }
 
     /// The value of a metric with these labels; 0 if it is not there.
-    pub fn metric(&self, name: &str) -> f64 {
+    pub(crate) fn metric(&self, name: &str) -> f64 {
         let text = text(&self.get_admin("/metrics").body);
         let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
         line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
@@ -302,7 +302,7 @@ impl Drop for Gateway {
             let _ = child.wait();
         }
         if thread::panicking() {
-            eprintln!("the gateway's log:\n{}", self.log().join("\n"));
+            let _ = writeln!(std::io::stderr(), "the gateway's log:\n{}", self.log().join("\n"));
             return;
         }
         for line in self.log() {

@@ -8,15 +8,15 @@ use std::{
 
 /// One answer.
 #[derive(Debug, Clone)]
-pub struct Response {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Response {
     /// The value of a header that must not stand there twice.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
         let first = found.next().map(|(_, value)| value.as_str());
         assert!(found.next().is_none(), "{name} stands twice in {:?}", self.headers);
@@ -25,7 +25,7 @@ impl Response {
 
     /// The body as JSON.
     #[track_caller]
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| {
             panic!("no JSON ({error}) in {} {}", self.status, String::from_utf8_lossy(&self.body))
         })
@@ -33,7 +33,7 @@ impl Response {
 
     /// The `error` of a refusal, after checking that the refusal is whole.
     #[track_caller]
-    pub fn error(&self) -> String {
+    pub(crate) fn error(&self) -> String {
         let body = self.json();
         assert_eq!(body["errors"][0]["httpcode"], self.status, "{body}");
         assert_eq!(body["request_id"].as_str(), self.header("x-request-id"), "{body}");
@@ -42,23 +42,23 @@ impl Response {
 }
 
 /// A connection that stays open between requests.
-pub struct Connection(BufReader<TcpStream>);
+pub(crate) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
     #[track_caller]
-    pub fn open(to: SocketAddr) -> Self {
+    pub(crate) fn open(to: SocketAddr) -> Self {
         let stream = TcpStream::connect(to).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         Self(BufReader::new(stream))
     }
 
-    pub fn send(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         // A peer that has closed already shows in what is read.
         let _ = self.0.get_mut().write_all(bytes);
     }
 
     /// The next answer; nothing if the connection was closed instead.
-    pub fn answer(&mut self, to_head: bool) -> Option<Response> {
+    pub(crate) fn answer(&mut self, to_head: bool) -> Option<Response> {
         let mut line = String::new();
         if self.0.read_line(&mut line).ok()? == 0 {
             return None;
@@ -107,7 +107,7 @@ impl Connection {
     }
 
     /// Whether the peer has closed its side; waits for it.
-    pub fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         matches!(self.0.read(&mut [0; 1]), Ok(0) | Err(_))
     }
 }
@@ -115,7 +115,7 @@ impl Connection {
 /// Sends one request on a connection of its own. `head` is the request line and headers without `Host`,
 /// `Content-Length` and the empty line.
 #[track_caller]
-pub fn request(to: SocketAddr, head: &str, body: &[u8]) -> Response {
+pub(crate) fn request(to: SocketAddr, head: &str, body: &[u8]) -> Response {
     let (line, headers) = head.split_once('\n').unwrap_or((head, ""));
     let mut bytes = format!("{line} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n");
     for header in headers.lines().filter(|header| !header.is_empty()) {
@@ -123,7 +123,7 @@ pub fn request(to: SocketAddr, head: &str, body: &[u8]) -> Response {
         bytes.push_str("\r\n");
     }
     if !body.is_empty() {
-        bytes.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        bytes = format!("{bytes}Content-Length: {}\r\n", body.len());
     }
     bytes.push_str("\r\n");
     let mut connection = Connection::open(to);

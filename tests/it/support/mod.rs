@@ -4,9 +4,9 @@ mod gateway;
 mod http;
 mod upstream;
 
-pub use gateway::{Client, Gateway, command, run, text};
-pub use http::{Connection, Response, request};
-pub use upstream::Upstream;
+pub(crate) use gateway::{Client, Gateway, command, run, text};
+pub(crate) use http::{Connection, Response, request};
+pub(crate) use upstream::Upstream;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -14,7 +14,7 @@ use std::{
 };
 
 /// A loopback address that nobody else in this run of the tests has, so that ports never collide.
-pub fn own_address() -> IpAddr {
+pub(crate) fn own_address() -> IpAddr {
     static NEXT: AtomicU16 = AtomicU16::new(1);
     let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
     let process = u8::try_from(std::process::id() % 200).unwrap() + 20;

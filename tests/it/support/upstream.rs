@@ -10,47 +10,47 @@ use std::{
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
-pub struct Seen {
-    pub line: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Seen {
+    pub(crate) line: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Seen {
     /// All values of a header.
-    pub fn all(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         let same = |known: &str| known.eq_ignore_ascii_case(name);
         self.headers.iter().filter(|(known, _)| same(known)).map(|(_, value)| value.as_str()).collect()
     }
 
     /// The value of a header that must not stand there twice.
     #[track_caller]
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let values = self.all(name);
         assert!(values.len() <= 1, "{name} stands twice in {:?}", self.headers);
         values.first().copied()
     }
 
-    pub fn target(&self) -> &str {
+    pub(crate) fn target(&self) -> &str {
         self.line.split(' ').nth(1).unwrap_or_default()
     }
 }
 
 /// The API and what it saw.
 #[derive(Clone)]
-pub struct Upstream {
-    pub address: SocketAddr,
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Upstream {
     /// Answers each request at once.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::answering(|_| (Duration::ZERO, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec()))
     }
 
     /// Answers each request with these bytes after this time; closes after bytes that do not begin with a status line.
-    pub fn answering(answer: impl Fn(&Seen) -> (Duration, Vec<u8>) + Send + Sync + 'static) -> Self {
+    pub(crate) fn answering(answer: impl Fn(&Seen) -> (Duration, Vec<u8>) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((super::own_address(), 9000)).unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -65,13 +65,13 @@ impl Upstream {
     }
 
     /// What arrived since this was last asked.
-    pub fn take(&self) -> Vec<Seen> {
+    pub(crate) fn take(&self) -> Vec<Seen> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
 
     /// The one request that arrived since this was last asked.
     #[track_caller]
-    pub fn one(&self) -> Seen {
+    pub(crate) fn one(&self) -> Seen {
         let mut seen = self.take();
         assert_eq!(seen.len(), 1, "{seen:?}");
         seen.remove(0)
