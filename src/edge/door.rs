@@ -13,7 +13,6 @@ use pingora::{
     proxy::HttpProxy,
     server::ShutdownWatch,
 };
-use prometheus::IntGauge;
 use tokio::sync::Semaphore;
 
 use super::{
@@ -34,18 +33,18 @@ pub(super) struct Door {
 }
 
 /// Counts a connection while it is open.
-struct Open(IntGauge);
+struct Open(Arc<Metrics>);
 
 impl Open {
-    fn new(gauge: &IntGauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
+    fn new(metrics: &Arc<Metrics>) -> Self {
+        metrics.connections.inc();
+        Self(metrics.clone())
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.dec();
+        self.0.connections.dec();
     }
 }
 
@@ -56,7 +55,7 @@ impl ServerApp for Door {
             self.metrics.connections_refused.inc();
             return None;
         };
-        let _open = Open::new(&self.metrics.connections);
+        let _open = Open::new(&self.metrics);
         let watch = Arc::new(Watch::new(self.settings.header_timeout, self.settings.idle_timeout));
         let socket = WatchedSocket::new(socket, watch.clone(), self.apology.clone());
         watch.over(self.proxy.process_new(Box::new(socket), shutdown)).await
