@@ -40,13 +40,13 @@ async fn after_the_head_an_answer_may_take_longer_than_its_head() {
         super::harness::message(&mut socket).await.unwrap();
         socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n").await.unwrap();
         for byte in b"abcdefghij" {
-            tokio::time::sleep(SHORT / 3).await;
+            tokio::time::sleep(Duration::from_millis(150)).await;
             socket.write_all(&[*byte]).await.unwrap();
         }
         std::future::pending::<()>().await;
     });
     let mut settings = upstream_settings("u", "/", port);
-    settings.timeout = SHORT;
+    settings.timeout = Duration::from_secs(1);
     let house = House::open(server_settings(), vec![settings]).await;
     let answer = house.get("/", "").await;
     assert!(answer.ends_with("abcdefghij"), "{answer}");
@@ -66,7 +66,7 @@ async fn a_stream_that_falls_silent_is_cut() {
 #[tokio::test]
 async fn a_head_that_does_not_end_in_time_ends_the_connection_without_an_answer() {
     let upstream = Recorder::start(&[OK]).await;
-    let house = house(ServerSettings { header_timeout: SHORT, ..server_settings() }, &upstream).await;
+    let house = house(ServerSettings { header_timeout: Duration::from_secs(1), ..server_settings() }, &upstream).await;
     assert_eq!(house.send("GET / HTTP/1.1\r\nHost: a\r\n").await, "");
     assert_eq!(house.send("").await, "");
     // On a connection that has served a request, too.
