@@ -170,13 +170,12 @@ impl Parts {
         let everything = oauth_router(settings, &services, true)
             .merge(manage_router(&services))
             .merge(ops_router(&services, readiness.clone()));
-        let listener = {
-            let _inside = tokio::runtime::Handle::current();
-            tokio::net::TcpListener::from_std(private).map_err(system)?
-        };
+        let routes = ops::recorded(desk(everything), services.registry.metrics().clone(), settings.log.access);
+        let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
+        let listener = tokio::net::TcpListener::from_std(private).map_err(system)?;
         let until = stopping.clone().cancelled_owned();
         tasks.spawn(named("the private listener", async move {
-            let served = axum::serve(listener, desk(everything)).with_graceful_shutdown(until).await;
+            let served = axum::serve(listener, routes).with_graceful_shutdown(until).await;
             if let Err(error) = served {
                 tracing::error!(%error, "the private listener failed");
             }

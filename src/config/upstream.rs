@@ -16,8 +16,8 @@ use crate::{
     policy::{Host, HostPattern, PathFeature, PathFeatures, PathPrefix, RouteTable, UpstreamPolicy, UpstreamRules},
 };
 
-/// The name that metrics give to Portcullis' own endpoints.
-const OWN_NAME: &str = "portcullis";
+/// The names that metrics give to Portcullis' own endpoints, and to requests that belong to no upstream.
+const OWN_NAMES: [&str; 2] = ["portcullis", "none"];
 
 /// What all upstreams are read with.
 pub(super) struct Shared<'s> {
@@ -42,7 +42,7 @@ pub(super) fn upstreams(table: &Table<'_>, shared: &Shared<'_>) -> LiveSettings 
     let mut placed: Vec<Placed<'_>> = Vec::new();
     for (name, value) in table.entries() {
         if !is_name(name) {
-            let help = "write 1 to 64 of A-Z, a-z, 0-9, `_` and `-`; not `portcullis`, which metrics need";
+            let help = "write 1 to 64 of A-Z, a-z, 0-9, `_` and `-`; not `portcullis` or `none`, which metrics need";
             table.refuse_name(name, "not a name for an upstream", help);
         }
         if let Ok(upstream) = upstream(name, placed.len(), &value, shared) {
@@ -60,7 +60,7 @@ pub(super) fn upstreams(table: &Table<'_>, shared: &Shared<'_>) -> LiveSettings 
 
 fn is_name(name: &str) -> bool {
     let fits = (1..=64).contains(&name.len());
-    fits && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') && name != OWN_NAME
+    fits && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') && !OWN_NAMES.contains(&name)
 }
 
 /// Puts on record what the route table refuses: rules that tie, rules under Portcullis' own paths.

@@ -7,6 +7,7 @@
 //! | `GET /health/ready` | `/readyz` | 200 while new requests are welcome, else 503 |
 
 mod readiness;
+mod record;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use http::{StatusCode, header};
 use serde_json::{Value, json};
 
 pub use readiness::{NotReady, Readiness};
+pub use record::recorded;
 
 use crate::{observe::Metrics, registry::Passwords, web::Refusal};
 

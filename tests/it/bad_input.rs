@@ -4,6 +4,9 @@ use std::{fs, path::Path, process::Output};
 
 use crate::support::{Connection, Gateway, Upstream, command, request, run, text};
 
+/// Puts something in the place of a store.
+type Make<'a> = &'a dyn Fn(&Path);
+
 fn public_api(upstream: &Upstream) -> String {
     format!("[upstreams.api]\nservers = [\"{}\"]\n[[upstreams.api.rules]]\naccess = \"token\"", upstream.address)
 }
@@ -113,7 +116,6 @@ fn a_store_that_is_not_ours_is_left_as_it_is() {
     };
     let garbage = |path: &Path| fs::write(path, "this is no database, whatever it is ".repeat(100)).unwrap();
     let folder = |path: &Path| fs::create_dir(path).unwrap();
-    type Make<'a> = &'a dyn Fn(&Path);
     let cases =
         [("newer", &newer as Make<'_>, "9999"), ("garbage", &garbage, "not a"), ("a folder", &folder, "cannot open")];
     for (name, make, words) in cases {

@@ -1,0 +1,83 @@
+//! One record of each request to the private listener, as the edge leaves one of each at the public door.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request, State},
+    middleware::{self, Next},
+    response::Response,
+};
+use http::HeaderValue;
+
+use crate::observe::{ACCESS, Metrics, method_label};
+
+/// The `upstream` label of our own endpoints.
+const OWN: &str = "portcullis";
+
+#[derive(Clone)]
+struct Recorder {
+    metrics: Arc<Metrics>,
+    logged: bool,
+}
+
+/// The same routes, each request counted and, if `logged`, given a line of the access log. A handler finds the
+/// caller's [`std::net::IpAddr`] among the request's extensions.
+pub fn recorded(routes: Router, metrics: Arc<Metrics>, logged: bool) -> Router {
+    routes.layer(middleware::from_fn_with_state(Recorder { metrics, logged }, record))
+}
+
+async fn record(State(recorder): State<Recorder>, mut request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let method = method_label(request.method());
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+    if let Some(peer) = peer {
+        request.extensions_mut().insert(peer.ip());
+    }
+    let response = next.run(request).await;
+    let (status, took) = (response.status(), start.elapsed());
+    recorder.metrics.requests.with_label_values(&[OWN, method, status.as_str()]).inc();
+    recorder.metrics.request_duration.with_label_values(&[OWN]).observe(took.as_secs_f64());
+    if recorder.logged {
+        tracing::info!(
+            target: ACCESS,
+            request_id = response.headers().get("x-request-id").map(HeaderValue::to_str).and_then(Result::ok),
+            upstream = OWN,
+            listener = "private",
+            method,
+            status = status.as_u16(),
+            duration_ms = milliseconds(took),
+            peer = peer.map(|peer| peer.to_string()),
+        );
+    }
+    response
+}
+
+/// Rounded to microseconds.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{body::Body, routing::get};
+    use tower::ServiceExt;
+
+    #[tokio::test]
+    async fn each_request_is_counted_under_our_own_name() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let routes = recorded(Router::new().route("/x", get(async || "x")), metrics.clone(), false);
+        for (method, path) in [("GET", "/x"), ("BREW", "/x"), ("GET", "/absent")] {
+            let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+            routes.clone().oneshot(request).await.unwrap();
+        }
+        for (method, status) in [("GET", "200"), ("other", "405"), ("GET", "404")] {
+            assert_eq!(metrics.requests.with_label_values(&[OWN, method, status]).get(), 1, "{method} {status}");
+        }
+    }
+}
