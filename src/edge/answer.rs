@@ -1,10 +1,10 @@
-//! Writes our own answers to a session: refusals, and what the router gave. What becomes of the rest of a body that
+//! Writes our own answers to a session: refusals, and what the router gave; passes on those of upstreams. What becomes of the rest of a body that
 //! nobody wants, and of the connection, is decided here.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use pingora::{Result, http::ResponseHeader, protocols::http::ServerSession};
 
 use super::headers::REQUEST_ID;
@@ -32,6 +32,28 @@ pub(super) async fn refuse(session: &mut ServerSession, refusal: &Refusal, id: O
     write(session, response(refusal, id), id).await?;
     if session.get_keepalive().is_none() {
         drain(session, usize::MAX).await;
+    }
+    Ok(())
+}
+
+/// Makes the head of an upstream's answer the gateway's own: its version, its connection, the request's id.
+pub(super) fn relay(session: &mut ServerSession, head: &mut ResponseHeader, id: Option<&RequestId>) -> Result<()> {
+    // The version is that of whoever speaks (RFC 9110 section 2.5), not that of an older upstream.
+    if head.version == Version::HTTP_10 {
+        head.set_version(Version::HTTP_11);
+    }
+    // A client of HTTP/1.0 knows no chunks (RFC 9112 section 6.1): its body ends with the connection.
+    if session.req_header().version == Version::HTTP_10 {
+        head.remove_header(&header::TRANSFER_ENCODING);
+        if !head.headers.contains_key(header::CONTENT_LENGTH) {
+            session.set_keepalive(None);
+        }
+    }
+    // These speak of the upstream's connection, not of the client's (RFC 9110 section 7.6.1).
+    head.remove_header("keep-alive");
+    head.remove_header("proxy-connection");
+    if let Some(id) = id {
+        head.insert_header(REQUEST_ID, id.as_str())?;
     }
     Ok(())
 }

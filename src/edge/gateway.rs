@@ -287,7 +287,7 @@ impl ProxyHttp for Gateway {
 
     async fn response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
@@ -298,13 +298,7 @@ impl ProxyHttp for Gateway {
         if let Some((_, upstream)) = exchange.admitted() {
             exchange.expect_within(Some(upstream.settings().stream_idle_timeout));
         }
-        // These speak of the upstream's connection, not of the client's (RFC 9110 section 7.6.1).
-        response.remove_header("keep-alive");
-        response.remove_header("proxy-connection");
-        if let Some(id) = &exchange.id {
-            response.insert_header(REQUEST_ID, id.as_str())?;
-        }
-        Ok(())
+        answer::relay(session.as_downstream_mut(), response, exchange.id.as_ref())
     }
 
     fn response_body_filter(

@@ -105,3 +105,32 @@ fn the_answer_goes_through_unchanged_and_bodies_both_ways() {
     assert_eq!(response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-theirs")).count(), 2);
     assert!(response.header("x-request-id").is_some());
 }
+
+#[test]
+fn an_upstream_of_http_1_0_is_passed_on_as_http_1_1() {
+    for answer in ["HTTP/1.0 200 OK\r\n\r\nuntil the end", "HTTP/1.0 200 OK\r\nContent-Length: 13\r\n\r\nuntil the end"]
+    {
+        let upstream = Upstream::answering(move |_| (Duration::ZERO, answer.as_bytes().to_vec()));
+        let gateway = Gateway::start(&api(&format!("\"{}\"", upstream.address), ""));
+        let mut connection = crate::support::Connection::open(gateway.public);
+        for _ in 0..2 {
+            connection.send(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+            let response = connection.answer(false).unwrap();
+            assert_eq!((response.version.as_str(), response.status), ("HTTP/1.1", 200), "{answer}");
+            assert_eq!(response.body, b"until the end", "{answer}");
+        }
+    }
+}
+
+#[test]
+fn a_client_of_http_1_0_gets_a_body_that_ends_with_the_connection() {
+    let upstream = Upstream::answering(|_| {
+        (Duration::ZERO, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n".to_vec())
+    });
+    let gateway = Gateway::start(&api(&format!("\"{}\"", upstream.address), ""));
+    let mut connection = crate::support::Connection::open(gateway.public);
+    connection.send(b"GET /x HTTP/1.0\r\nHost: a\r\n\r\n");
+    let response = connection.answer(false).unwrap();
+    assert_eq!(response.header("transfer-encoding"), None, "{:?}", response.headers);
+    assert_eq!(response.body, b"body");
+}

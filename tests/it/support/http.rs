@@ -9,6 +9,7 @@ use std::{
 /// One answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Response {
+    pub(crate) version: String,
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
@@ -63,7 +64,9 @@ impl Connection {
         if self.0.read_line(&mut line).ok()? == 0 {
             return None;
         }
-        let status = line.split(' ').nth(1)?.parse().ok()?;
+        let (version, rest) = line.split_once(' ')?;
+        let version = version.to_owned();
+        let status = rest.split(' ').next()?.trim_end().parse().ok()?;
         let mut headers = Vec::new();
         loop {
             let mut line = String::new();
@@ -73,7 +76,7 @@ impl Connection {
                 None => break,
             }
         }
-        let mut response = Response { status, headers, body: Vec::new() };
+        let mut response = Response { version, status, headers, body: Vec::new() };
         if status == 100 {
             return self.answer(to_head);
         }
