@@ -1,5 +1,5 @@
-//! Writes our own answers to a session: refusals, and what the router gave; passes on those of upstreams. What becomes of the rest of a body that
-//! nobody wants, and of the connection, is decided here.
+//! Writes our own answers to a session, refusals and what the router gave, and passes on those of upstreams. What becomes
+//! of the rest of a body that nobody wants, and of the connection, is decided here.
 
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ pub(super) async fn write(
 
 /// Whether the client sends its body only after a `100 Continue`, which it has not got.
 pub(super) fn awaits_continue(session: &ServerSession) -> bool {
-    session.req_header().version == http::Version::HTTP_11
+    session.req_header().version == Version::HTTP_11
         && session.req_header().headers.contains_key(header::EXPECT)
         && session.body_bytes_read() == 0
 }
