@@ -56,6 +56,15 @@ impl<V> Clone for Entry<V> {
 }
 
 impl<V> Entry<V> {
+    /// Whether both came of one look-up.
+    fn is(&self, other: &Self) -> bool {
+        match (&self.value, &other.value) {
+            (Some(one), Some(two)) => Arc::ptr_eq(one, two),
+            (None, None) => self.as_of == other.as_of,
+            _ => false,
+        }
+    }
+
     fn is_current(&self) -> bool {
         self.value.as_ref().is_none_or(|value| value.is_current())
     }
@@ -88,15 +97,27 @@ pub struct LookupCache<K, V> {
     hasher: DefaultHashBuilder,
     /// How many invalidations have begun, by lane.
     invalidations: [AtomicU64; LANES],
+    keeps_absence: bool,
 }
 
 impl<K: Eq + Hash + Clone, V> LookupCache<K, V> {
-    /// A cache of at most `capacity` keys.
+    /// A cache of at most `capacity` keys; that the store has none of a key is kept too.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
+        Self::with(capacity, true)
+    }
+
+    /// A cache of at most `capacity` keys that the store has. Keys that callers can make up cannot push out others.
+    #[must_use]
+    pub fn of_present(capacity: usize) -> Self {
+        Self::with(capacity, false)
+    }
+
+    fn with(capacity: usize, keeps_absence: bool) -> Self {
         let hasher = DefaultHashBuilder::default();
         let entries = Cache::with(capacity, capacity as u64, UnitWeighter, hasher.clone(), Retire);
-        Self { entries, hasher, invalidations: std::array::from_fn(|_| AtomicU64::new(0)) }
+        let invalidations = std::array::from_fn(|_| AtomicU64::new(0));
+        Self { entries, hasher, invalidations, keeps_absence }
     }
 
     /// What is cached for `key` and current: `Some(None)` says that the store has none.
@@ -123,7 +144,12 @@ impl<K: Eq + Hash + Clone, V> LookupCache<K, V> {
             let guard = match self.entries.get_value_or_guard_async(key).await {
                 // Another's look-up, perhaps begun before an invalidation that ended before we came: not good enough.
                 Ok(entry) if entry.as_of < as_of || !entry.is_current() => {
-                    self.entries.remove_if(key, |kept| kept.as_of == entry.as_of);
+                    self.drop_entry(key, &entry);
+                    continue;
+                }
+                // Nor is what was handed on but not kept: nobody would tell its holders of later changes.
+                Ok(entry) if !self.entries.get(key).is_some_and(|kept| kept.is(&entry)) => {
+                    tokio::task::yield_now().await;
                     continue;
                 }
                 Ok(entry) => return Ok(entry.value),
@@ -131,6 +157,9 @@ impl<K: Eq + Hash + Clone, V> LookupCache<K, V> {
             };
             let as_of = lane.load(Ordering::SeqCst);
             let value = look_up().await?.map(|value| Arc::new(Fresh::new(value)));
+            if value.is_none() && !self.keeps_absence {
+                return Ok(None);
+            }
             let entry = Entry { value, as_of };
             let kept = guard.insert(entry.clone()).is_ok();
             // Counted again after inserting: an invalidation begun later finds the entry and removes it itself.
@@ -138,7 +167,7 @@ impl<K: Eq + Hash + Clone, V> LookupCache<K, V> {
                 return Ok(entry.value);
             }
             entry.retire();
-            self.entries.remove_if(key, |kept| kept.as_of == as_of);
+            self.drop_entry(key, &entry);
         }
     }
 
@@ -160,6 +189,13 @@ impl<K: Eq + Hash + Clone, V> LookupCache<K, V> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.len() == 0
+    }
+
+    /// Removes this entry and no other.
+    fn drop_entry(&self, key: &K, entry: &Entry<V>) {
+        if let Some((_, gone)) = self.entries.remove_if(key, |kept| kept.is(entry)) {
+            gone.retire();
+        }
     }
 
     fn lane(&self, key: &K) -> &AtomicU64 {
@@ -251,6 +287,48 @@ mod tests {
         go.send(()).unwrap();
         assert_ne!(late.await.unwrap(), Some(1));
         assert_ne!(slow.await.unwrap(), Some(1));
+    }
+
+    #[tokio::test]
+    async fn who_holds_a_value_learns_of_changes_whatever_became_of_other_look_ups() {
+        let cache = Arc::new(LookupCache::<u8, u8>::new(10));
+        let ask = |value: u8, wait: Option<tokio::sync::oneshot::Receiver<()>>| {
+            let (cache, wait) = (cache.clone(), Arc::new(tokio::sync::Mutex::new(wait)));
+            tokio::spawn(async move {
+                let look_up = || async {
+                    if let Some(wait) = wait.lock().await.take() {
+                        wait.await.unwrap();
+                    }
+                    Ok::<_, Infallible>(Some(value))
+                };
+                cache.get_or_look_up(&1, look_up).await.unwrap().unwrap()
+            })
+        };
+        // One looks up and another waits for that; the row changes, and the first one goes away.
+        let (_never, wait) = tokio::sync::oneshot::channel();
+        let first = ask(1, Some(wait));
+        tokio::task::yield_now().await;
+        let (go, wait) = tokio::sync::oneshot::channel();
+        let second = ask(2, Some(wait));
+        tokio::task::yield_now().await;
+        cache.invalidate(&1);
+        first.abort();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        // A third looks up anew and holds what it found, while the second comes late to keep its own.
+        let held = ask(3, None).await.unwrap();
+        go.send(()).unwrap();
+        second.await.unwrap();
+        cache.invalidate(&1);
+        assert!(!held.is_current());
+    }
+
+    #[tokio::test]
+    async fn absence_is_not_kept_where_callers_make_up_keys() {
+        let cache = LookupCache::<u8, u8>::of_present(10);
+        for _ in 0..2 {
+            assert!(cache.get_or_look_up(&1, || async { Ok::<_, Infallible>(None) }).await.unwrap().is_none());
+        }
+        assert!(cache.is_empty());
     }
 
     #[tokio::test]

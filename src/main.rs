@@ -1,10 +1,7 @@
-//! Parses the command line and maps the result to an exit code.
+//! The program: all of it is in the library, so that its tests reach it.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use portcullis::cli::{self, Cli};
-
 fn main() -> ExitCode {
-    cli::run(Cli::parse())
+    portcullis::cli::run()
 }

@@ -114,11 +114,15 @@ impl App {
         let grace = settings.server.shutdown_grace;
         let served = runtime.block_on(async {
             let mut signals = Signals::new().map_err(system)?;
-            live.load_full().resolve().await;
+            let hangups = signals::hangups().map_err(system)?;
+            tokio::select! {
+                () = async { live.load_full().resolve().await } => {}
+                _ = signals.stop() => return Ok(None),
+            }
             let mut parts = Parts::start(&settings, services, &live, private).await?;
             if let Some(source) = source {
                 let reload = Reload { source, live: live.clone(), running: settings.clone(), metrics: parts.metrics() };
-                parts.tasks.spawn(named("the reload", reload::on_hangup(reload, signals.hangups()?)));
+                parts.tasks.spawn(named("the reload", reload::on_hangup(reload, hangups)));
             }
             let mut door = PublicServer::start(public, parts.gateway(&settings, &live)).map_err(system)?;
             let (listen, admin) = (&settings.server.listen, settings.admin_listen);

@@ -4,8 +4,6 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{AppError, system};
-
 /// SIGTERM and SIGINT, from its making on.
 pub(super) struct Signals {
     terminate: Signal,
@@ -24,10 +22,9 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
+}
 
-    /// SIGHUP, from now on.
-    #[expect(clippy::unused_self, reason = "signals are had from one place")]
-    pub(super) fn hangups(&self) -> Result<Signal, AppError> {
-        signal(SignalKind::hangup()).map_err(system)
-    }
+/// SIGHUP, from now on.
+pub(super) fn hangups() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
 }

@@ -107,9 +107,6 @@ impl Fields {
         };
         let texts: Vec<&str> = self.audiences.iter().map(Audience::as_str).collect();
         let audiences = (!texts.is_empty()).then(|| AudienceSet::from_texts(texts)).transpose();
-        if self.token_duration.is_some_and(|duration| duration.subsec_nanos() > 0) {
-            return Err(Failure::Usage("--token-duration is in whole seconds".to_owned()));
-        }
         Ok(Named {
             name: self.name,
             scopes: scopes(self.scopes)?,

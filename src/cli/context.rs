@@ -33,6 +33,11 @@ impl Context {
         Self { config, format }
     }
 
+    /// Whether there is a configuration, named or in one of its places.
+    pub(super) fn has_source(&self) -> bool {
+        self.config.is_some() || PLACES.iter().any(|place| Path::new(place).exists())
+    }
+
     /// The file of the configuration.
     pub(super) fn source(&self) -> Result<PathBuf, Failure> {
         if let Some(named) = &self.config {
@@ -79,7 +84,12 @@ pub(super) fn audit() -> Audit {
 
 impl From<RegistryError> for Failure {
     fn from(error: RegistryError) -> Self {
-        Self::failed(error)
+        match error {
+            RegistryError::TokenDuration { .. } | RegistryError::Overlap { .. } | RegistryError::DefaultScopes => {
+                Self::Usage(error.to_string())
+            }
+            _ => Self::failed(error),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     http_client::send,
     output::{Failure, say},
 };
-use crate::config::{Environment, Purpose, load};
+use crate::config::Purpose;
 
 /// Where the private listener is when nothing says otherwise.
 const DEFAULT: &str = "http://127.0.0.1:9090";
@@ -26,7 +26,7 @@ pub(super) struct Health {
 pub(super) fn run(health: &Health, context: &Context) -> Result<(), Failure> {
     let url = match &health.admin {
         Some(url) => url.clone(),
-        None => configured(context).unwrap_or_else(|| DEFAULT.to_owned()),
+        None => configured(context)?.unwrap_or_else(|| DEFAULT.to_owned()),
     };
     let uri: http::Uri = url.parse().map_err(|_| Failure::Usage(format!("{url} is not a URL")))?;
     let (Some("http"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
@@ -46,12 +46,15 @@ pub(super) fn run(health: &Health, context: &Context) -> Result<(), Failure> {
     }
 }
 
-/// The private listener of the configuration, if there is one that can be read.
-fn configured(context: &Context) -> Option<String> {
-    let loaded = load(&context.source().ok()?, &Environment::of_process(), Purpose::Check).ok()?;
+/// The private listener of the configuration, if there is one.
+fn configured(context: &Context) -> Result<Option<String>, Failure> {
+    if !context.has_source() {
+        return Ok(None);
+    }
+    let loaded = context.load(Purpose::Check)?;
     let mut listen = loaded.settings.admin_listen;
     if listen.ip().is_unspecified() {
         listen.set_ip(if listen.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
     }
-    Some(format!("http://{listen}"))
+    Ok(Some(format!("http://{listen}")))
 }

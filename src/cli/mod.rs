@@ -16,7 +16,7 @@ mod serve;
 mod story;
 mod token;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
@@ -25,10 +25,10 @@ use context::Context;
 /// An OAuth 2.0 server for machine clients and the proxy that checks its tokens, in one binary.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, arg_required_else_help = true)]
-pub struct Cli {
+struct Cli {
     /// The configuration [default: ./portcullis.toml, then /etc/portcullis/portcullis.toml]
-    #[arg(short, long, global = true, env = "PORTCULLIS_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[arg(short, long, global = true, env = "PORTCULLIS_CONFIG", value_name = "FILE", value_parser = clap::value_parser!(OsString))]
+    config: Option<OsString>,
     /// The form of what is printed
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -71,10 +71,16 @@ enum Verb {
     },
 }
 
-/// Does what the command line says.
+/// Does what the command line of this process says.
 #[must_use]
-pub fn run(cli: Cli) -> ExitCode {
-    let context = Context::new(cli.config, cli.format);
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return output::usage(&error),
+    };
+    // Set but empty is not set.
+    let config = cli.config.filter(|config| !config.is_empty()).map(PathBuf::from);
+    let context = Context::new(config, cli.format);
     let done = match cli.verb {
         Verb::Demo(demo) => demo::run(&demo),
         Verb::Serve => serve::run(&context),
@@ -84,8 +90,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Verb::Token(token) => token::run(token, &context),
         Verb::Health(health) => health::run(&health, &context),
         Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "portcullis", &mut std::io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "portcullis", &mut script);
+            output::print(String::from_utf8_lossy(&script).trim_end())
         }
     };
     match done {

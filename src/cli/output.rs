@@ -42,6 +42,20 @@ impl Failure {
     }
 }
 
+/// What clap has to say: help and version on standard output, a mistake on standard error, where no secret that was
+/// given as an argument is repeated.
+pub(super) fn usage(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let said = if error.use_stderr() {
+        write!(io::stderr(), "{}", mask_secrets(&text))
+    } else {
+        write!(io::stdout(), "{text}")
+    };
+    // Nobody may be there to read it.
+    let _ = said;
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
 /// A line for people, on standard error.
 pub(super) fn say(words: impl Display) {
     // Nobody may be there to read it.

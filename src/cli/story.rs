@@ -275,7 +275,7 @@ fn name(text: &str) -> Result<Name, Failure> {
 async fn token(services: &Services, client: &AuthenticatedClient) -> Result<SecretText, Failure> {
     let scopes = ScopeSet::from_texts(["orders:read"]).map_err(Failure::failed)?;
     let request = IssueRequest { scopes: Some(scopes), audiences: None };
-    Ok(services.tokens.issue(client, request).await?.text)
+    Ok(services.tokens.issue(client, &request).await?.text)
 }
 
 fn form(name: &str, secret: &SecretText) -> String {

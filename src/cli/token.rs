@@ -110,7 +110,7 @@ fn issue(id: ClientId, scopes: Vec<Scope>, audiences: &[Audience], context: &Con
             return Err(Failure::Failed(format!("there is no client {id}")));
         }
         let client = services.registry.vouch_for(id).await.map_err(|_| disabled(id))?;
-        let issued = services.tokens.issue(&client, request).await?;
+        let issued = services.tokens.issue(&client, &request).await?;
         show(context.format, &TokenReply::from(&issued), |reply| {
             say(format_args!("The token is shown this once. It expires in {} s.", reply.expires_in));
             reply.access_token.to_string()

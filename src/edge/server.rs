@@ -7,12 +7,13 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     os::fd::IntoRawFd,
+    panic::{self, AssertUnwindSafe},
     sync::Arc,
     time::Duration,
 };
 
 use pingora::{
-    proxy::http_proxy,
+    proxy::{HttpProxy, http_proxy},
     server::{Fds, ListenFds, configuration::ServerConf},
     services::{Service as _, listening::Service},
 };
@@ -61,7 +62,7 @@ impl PublicServer {
         let room = Arc::new(Semaphore::new(connections));
         let configuration = Arc::new(ServerConf { threads, ..ServerConf::default() });
         let door = Door {
-            proxy: Arc::new(http_proxy(&configuration, gateway)),
+            proxy: Arc::new(proxy(&configuration, gateway)?),
             apology: door::apology(settings.clone(), metrics.clone()),
             settings,
             metrics,
@@ -101,6 +102,13 @@ impl Drop for PublicServer {
             runtime.shutdown_background();
         }
     }
+}
+
+/// pingora reads the system's trust store here, and panics if it is named but cannot be read.
+fn proxy(configuration: &Arc<ServerConf>, gateway: Gateway) -> io::Result<HttpProxy<Gateway>> {
+    panic::catch_unwind(AssertUnwindSafe(|| http_proxy(configuration, gateway))).map_err(|_| {
+        io::Error::other("the system's TLS roots cannot be read: see SSL_CERT_FILE and SSL_CERT_DIR, or unset them")
+    })
 }
 
 /// Gives the service the listeners that are bound already. It owns them from then on.

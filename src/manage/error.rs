@@ -113,7 +113,7 @@ impl From<RegistryError> for ManageError {
                 Self::Conflict(error.to_string())
             }
             RegistryError::TokenDuration { .. } => Self::Invalid(format!("`access_token_duration`: {error}")),
-            RegistryError::DefaultScopes => Self::Invalid(error.to_string()),
+            RegistryError::Overlap { .. } | RegistryError::DefaultScopes => Self::Invalid(error.to_string()),
             RegistryError::Busy(busy) => busy.into(),
             RegistryError::Store(error) => error.into(),
             RegistryError::Random(error) => error.into(),

@@ -65,7 +65,7 @@ impl Face {
     async fn issue(&self, path: &str) -> String {
         let id = path.rsplit('/').next().unwrap().parse().unwrap();
         let client = self.world.registry.vouch_for(id).await.unwrap();
-        let issued = self.world.tokens.issue(&client, IssueRequest::default()).await.unwrap();
+        let issued = self.world.tokens.issue(&client, &IssueRequest::default()).await.unwrap();
         issued.text.expose().to_owned()
     }
 }

@@ -36,14 +36,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// The scopes of a token whose request names none.
+    /// The scopes of a token whose request names none; nothing if there are default ones and none of them is left.
     #[must_use]
-    pub fn scopes_by_default(&self) -> ScopeSet {
-        match &self.default_scopes {
-            // A scope taken from the client is taken from its defaults too.
-            Some(defaults) => defaults.intersection(&self.scopes),
-            None => self.scopes.clone(),
-        }
+    pub fn scopes_by_default(&self) -> Option<ScopeSet> {
+        let Some(defaults) = &self.default_scopes else { return Some(self.scopes.clone()) };
+        // A scope taken from the client is taken from its defaults too.
+        let left = defaults.intersection(&self.scopes);
+        (!left.is_empty() || defaults.is_empty()).then_some(left)
     }
 }
 

@@ -138,6 +138,9 @@ impl From<IssueError> for OauthError {
     fn from(error: IssueError) -> Self {
         match error {
             IssueError::Scope => Self::InvalidScope("The client may not have every scope that was asked for."),
+            IssueError::NoDefaultScopes => {
+                Self::InvalidScope("None of the client's default scopes is left; ask for a scope.")
+            }
             IssueError::Target(_) => Self::InvalidTarget(error.to_string()),
             IssueError::ClientGone => Self::WRONG_CLIENT,
             IssueError::Store(error) => error.into(),

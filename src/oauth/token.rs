@@ -61,7 +61,7 @@ async fn issue(oauth: &Oauth, headers: &HeaderMap, form: &Form) -> Result<Issued
         return Err(OauthError::UnsupportedGrantType);
     }
     let request = IssueRequest { scopes: scopes(form)?, audiences: audiences(form)? };
-    Ok(oauth.tokens.issue(&client, request).await?)
+    Ok(oauth.tokens.issue(&client, &request).await?)
 }
 
 fn scopes(form: &Form) -> Result<Option<ScopeSet>, OauthError> {

@@ -26,9 +26,9 @@ pub const ACCESS: &str = "access";
 
 /// Targets whose debug lines print whole requests, credentials included.
 const TALKATIVE: [&str; 2] = ["pingora_core", "pingora_http"];
-/// A target that calls each client that breaks off an error; what matters of it is said by the edge, with the
-/// request's id.
-const ALARMIST: &str = "pingora_proxy";
+/// Targets that call what happens every day an error: a client that breaks off, a kept connection that another request
+/// took. What matters of it is said by the edge, with the request's id.
+const ALARMIST: [&str; 2] = ["pingora_proxy", "pingora_core::connectors"];
 
 /// The form of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,13 +81,9 @@ pub fn start_log(settings: LogSettings, output: impl Write + Send + 'static) -> 
 fn targets(settings: LogSettings) -> Targets {
     let level = LevelFilter::from_level(settings.level);
     let access = if settings.access { LevelFilter::INFO } else { LevelFilter::OFF };
-    TALKATIVE
-        .iter()
-        .fold(Targets::new().with_default(level), |targets, target| {
-            targets.with_target(*target, level.min(LevelFilter::INFO))
-        })
-        .with_target(ALARMIST, LevelFilter::OFF)
-        .with_target(ACCESS, access)
+    let talkative = TALKATIVE.map(|target| (target, level.min(LevelFilter::INFO)));
+    let alarmist = ALARMIST.map(|target| (target, LevelFilter::OFF));
+    Targets::new().with_default(level).with_targets(talkative).with_targets(alarmist).with_target(ACCESS, access)
 }
 
 /// Writes lines with their secrets masked.

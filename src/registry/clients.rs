@@ -13,6 +13,8 @@ use crate::{
 
 /// The most live secrets that a client may have.
 const MOST_SECRETS: u32 = 5;
+/// The longest that old secrets live on beside a new one.
+const MAX_OVERLAP: Duration = Duration::from_hours(366 * 24);
 /// A secret used within this time is not removed without force.
 const RECENTLY: Duration = Duration::from_hours(24);
 
@@ -145,13 +147,16 @@ impl Registry {
     /// an overlap they die at once.
     ///
     /// # Errors
-    /// [`RegistryError::Absent`], [`RegistryError::TooManySecrets`]; else what the store says.
+    /// [`RegistryError::Absent`], [`RegistryError::Overlap`], [`RegistryError::TooManySecrets`]; else what the store says.
     pub async fn rotate_secret(
         &self,
         id: ClientId,
         overlap: Duration,
         audit: Audit,
     ) -> Result<NewSecret, RegistryError> {
+        if overlap > MAX_OVERLAP || overlap.subsec_nanos() > 0 {
+            return Err(RegistryError::Overlap { max: MAX_OVERLAP });
+        }
         let new = self.mint_secret(audit.at).await?;
         let others_expire_at = audit.at + overlap;
         let outcome = self.store.insert_secret(id, new.stored.clone(), others_expire_at, MOST_SECRETS, audit).await?;
@@ -194,7 +199,7 @@ impl Registry {
 
     fn check_duration(&self, duration: Duration) -> Result<(), RegistryError> {
         let max = self.settings.max_token_duration;
-        if (Duration::from_secs(1)..=max).contains(&duration) {
+        if (Duration::from_secs(1)..=max).contains(&duration) && duration.subsec_nanos() == 0 {
             Ok(())
         } else {
             Err(RegistryError::TokenDuration { max })

@@ -14,9 +14,15 @@ pub enum RegistryError {
     /// The organisation has others below it.
     #[error("the organisation has organisations below it; delete those first")]
     HasChildren,
-    /// Token lifetimes are 1 second to the configured maximum.
-    #[error("a token's duration is 1 second to {} seconds (tokens.max_duration)", .max.as_secs())]
+    /// Token lifetimes are whole seconds, from 1 to the configured maximum.
+    #[error("a token's duration is in whole seconds, from 1 to {} (tokens.max_duration)", .max.as_secs())]
     TokenDuration {
+        /// The maximum.
+        max: Duration,
+    },
+    /// Overlaps are whole seconds up to a maximum.
+    #[error("an overlap is in whole seconds, at most {} days", .max.as_secs() / 86_400)]
+    Overlap {
         /// The maximum.
         max: Duration,
     },

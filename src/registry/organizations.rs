@@ -29,10 +29,9 @@ impl Registry {
         let id = OrganizationId::random()?;
         let (text, _) = self.key.mint(SecretKind::OrganizationKey)?;
         let key = self.passwords.hash(text.clone()).await?;
-        if !self.store.create_organization(NewOrganization { id, parent, name, key }, audit).await? {
-            return Err(RegistryError::Absent);
-        }
-        self.with_key(id, text).await
+        let created = self.store.create_organization(NewOrganization { id, parent, name, key }, audit).await?;
+        let organization = created.ok_or(RegistryError::Absent)?;
+        Ok(NewOrganizationKey { organization, key: text })
     }
 
     /// Gives an organisation a new key; the old one dies.
@@ -46,9 +45,10 @@ impl Registry {
     ) -> Result<NewOrganizationKey, RegistryError> {
         let (text, _) = self.key.mint(SecretKind::OrganizationKey)?;
         let key = self.passwords.hash(text.clone()).await?;
-        let there = self.store.replace_organization_key(id, key, audit).await?;
+        let organization = self.store.replace_organization_key(id, key, audit).await?;
         self.forget_organization(id);
-        if there { self.with_key(id, text).await } else { Err(RegistryError::Absent) }
+        let organization = organization.ok_or(RegistryError::Absent)?;
+        Ok(NewOrganizationKey { organization, key: text })
     }
 
     /// Deletes an organisation without others below it, with its clients; their tokens die at once.
@@ -92,10 +92,5 @@ impl Registry {
     /// [`StoreError`] if they could not be read.
     pub async fn descendants(&self, id: OrganizationId) -> Result<Vec<OrganizationId>, StoreError> {
         self.store.descendants(id).await
-    }
-
-    async fn with_key(&self, id: OrganizationId, key: SecretText) -> Result<NewOrganizationKey, RegistryError> {
-        let organization = self.find_organization(id).await?.ok_or(RegistryError::Absent)?;
-        Ok(NewOrganizationKey { organization, key })
     }
 }

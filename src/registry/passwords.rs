@@ -4,6 +4,7 @@
 //! (rotation, deletion, expiry) is asked of the registry each time, before the hash is looked at.
 
 use std::{
+    panic::{self, AssertUnwindSafe},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -18,7 +19,7 @@ use argon2::{
 };
 use quick_cache::sync::Cache;
 use ring::digest;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::model::{HashedSecret, SecretDigest, SecretText};
 
@@ -28,6 +29,8 @@ const PASSES: u32 = 2;
 const LANES: u32 = 1;
 /// How many computations may wait for each thread: under a second of them.
 const WAITING_PER_THREAD: usize = 24;
+/// How many of them may be for secrets that are known to be wrong, so that these hold up nobody for long.
+const REFUSALS_PER_THREAD: usize = 4;
 /// How many verified credentials are remembered.
 const REMEMBERED: usize = 100_000;
 
@@ -45,6 +48,7 @@ type Pair = [u8; 32];
 pub struct Passwords {
     jobs: mpsc::SyncSender<Job>,
     waiting: Arc<AtomicUsize>,
+    refusals: Arc<Semaphore>,
     verified: Arc<Cache<Pair, ()>>,
     /// What is verified in place of the hash of a client that does not exist.
     decoy: Arc<HashedSecret>,
@@ -69,7 +73,8 @@ impl Passwords {
                 .map_err(|error| format!("cannot start a thread for password hashing: {error}"))?;
         }
         let decoy = hash(&argon2, &SecretText::new("decoy".into())).ok_or("argon2 does not hash")?;
-        Ok(Self { jobs, waiting, verified: Arc::new(Cache::new(REMEMBERED)), decoy: Arc::new(decoy) })
+        let refusals = Arc::new(Semaphore::new(REFUSALS_PER_THREAD * threads));
+        Ok(Self { jobs, waiting, refusals, verified: Arc::new(Cache::new(REMEMBERED)), decoy: Arc::new(decoy) })
     }
 
     /// How many computations wait or run.
@@ -111,6 +116,7 @@ impl Passwords {
     /// # Errors
     /// [`PasswordsBusy`] if too many wait.
     pub async fn refuse(&self, secret: &SecretText) -> Result<bool, PasswordsBusy> {
+        let _place = self.refusals.try_acquire().map_err(|_| PasswordsBusy)?;
         self.compute_verify(&self.decoy, secret).await.map(|_| false)
     }
 
@@ -149,7 +155,8 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, waiting: &AtomicUsize, argon2: &Argo
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
-        job(argon2);
+        // Whoever waits for a job that panicked is told that there is no answer; the thread goes on.
+        let _panicked = panic::catch_unwind(AssertUnwindSafe(|| job(argon2)));
         waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -235,6 +242,32 @@ mod tests {
         while passwords.jobs.try_send(Box::new(|_| ())).is_ok() {}
         assert_eq!(passwords.refuse(&secret().0).await, Err(PasswordsBusy));
         drop(hold);
+    }
+
+    #[tokio::test]
+    async fn wrong_secrets_leave_room_for_others() {
+        let passwords = Passwords::start(1).unwrap();
+        let (hold, release) = mpsc::channel::<()>();
+        passwords
+            .jobs
+            .try_send(Box::new(move |_| {
+                let _ = release.recv();
+            }))
+            .unwrap();
+        let secret = secret().0;
+        let wrong = (0..20).map(|_| passwords.refuse(&secret)).collect::<Vec<_>>();
+        let refused = futures_util::future::join_all(wrong);
+        let hashed = passwords.hash(secret.clone());
+        let (refused, hashed, ()) = tokio::join!(refused, hashed, async { drop(hold) });
+        assert_eq!(refused.iter().filter(|outcome| outcome.is_err()).count(), 20 - REFUSALS_PER_THREAD);
+        assert!(hashed.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_does_not_take_the_thread_with_it() {
+        let passwords = Passwords::start(1).unwrap();
+        passwords.jobs.try_send(Box::new(|_| panic!("on purpose"))).unwrap();
+        assert_eq!(passwords.refuse(&secret().0).await, Ok(false));
     }
 
     #[tokio::test]

@@ -69,7 +69,7 @@ impl Registry {
     pub fn new(store: Arc<dyn Store>, settings: RegistrySettings, parts: RegistryParts) -> Self {
         let key = CheckKey::new(store.check_key());
         let RegistryParts { passwords, uses, clock, metrics } = parts;
-        let (clients, organizations) = (LookupCache::new(CACHED), LookupCache::new(CACHED));
+        let (clients, organizations) = (LookupCache::of_present(CACHED), LookupCache::of_present(CACHED));
         Self { store, clock, settings, key, passwords, uses, metrics, clients, organizations }
     }
 

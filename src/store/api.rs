@@ -201,8 +201,9 @@ pub trait Store: Send + Sync + 'static {
 
     // --- Organisations
 
-    /// Creates one. `false` if the parent does not exist.
-    async fn create_organization(&self, new: NewOrganization, audit: Audit) -> Result<bool, StoreError>;
+    /// Creates one and gives it back; nothing if the parent does not exist.
+    async fn create_organization(&self, new: NewOrganization, audit: Audit)
+    -> Result<Option<Organization>, StoreError>;
 
     /// One, with its key.
     async fn organization(&self, id: OrganizationId) -> Result<Option<OrganizationWithKey>, StoreError>;
@@ -213,13 +214,13 @@ pub trait Store: Send + Sync + 'static {
     /// The ids of all organisations below one.
     async fn descendants(&self, id: OrganizationId) -> Result<Vec<OrganizationId>, StoreError>;
 
-    /// Replaces its key. `false` if it does not exist.
+    /// Replaces its key and gives it back; nothing if it does not exist.
     async fn replace_organization_key(
         &self,
         id: OrganizationId,
         key: HashedSecret,
         audit: Audit,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Option<Organization>, StoreError>;
 
     /// Deletes one without organisations below it, with its clients; writes one change for each client too.
     async fn delete_organization(&self, id: OrganizationId, audit: Audit) -> Result<DeleteOrganization, StoreError>;

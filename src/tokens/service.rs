@@ -6,7 +6,7 @@ use super::Grant;
 use crate::{
     cache::{Fresh, LookupCache},
     model::{
-        Audience, AudienceSet, CheckKey, ClientId, Clock, OrganizationId, RandomError, ScopeSet, SecretKind,
+        Audience, AudienceSet, CheckKey, Client, ClientId, Clock, OrganizationId, RandomError, ScopeSet, SecretKind,
         SecretText, Token, TokenId,
     },
     observe::Metrics,
@@ -34,6 +34,9 @@ pub enum IssueError {
     /// A scope beyond the client's.
     #[error("the client may not have every scope that was asked for")]
     Scope,
+    /// No scope was asked for, and none of the client's default scopes is one of its scopes any more.
+    #[error("none of the client's default scopes is left: ask for a scope")]
+    NoDefaultScopes,
     /// An audience beyond the client's.
     #[error("the client has no audience `{0}`")]
     Target(Audience),
@@ -100,20 +103,23 @@ impl Tokens {
     ///
     /// # Errors
     /// [`IssueError`]; no token is there then.
-    pub async fn issue(&self, client: &AuthenticatedClient, request: IssueRequest) -> Result<Issued, IssueError> {
-        let client = client.client();
-        let scopes = match request.scopes {
-            Some(scopes) if client.scopes.contains_all(&scopes) => scopes,
-            Some(_) => return Err(IssueError::Scope),
-            None => client.scopes_by_default(),
-        };
-        let audiences = match request.audiences {
-            Some(asked) => match asked.iter().find(|audience| !client.audiences.contains(audience)) {
-                Some(foreign) => return Err(IssueError::Target(foreign.clone())),
-                None => asked,
-            },
-            None => client.audiences.clone(),
-        };
+    pub async fn issue(&self, client: &AuthenticatedClient, request: &IssueRequest) -> Result<Issued, IssueError> {
+        match self.issue_to(client.client(), request).await {
+            // What is known of the client was outdated: it is asked for once more.
+            Err(IssueError::ClientGone) => {
+                self.registry.forget_client(client.client().id);
+                let now = self.registry.client(client.client().id).await?;
+                match now.filter(|now| now.client.enabled) {
+                    Some(now) => self.issue_to(&now.client, request).await,
+                    None => Err(IssueError::ClientGone),
+                }
+            }
+            issued => issued,
+        }
+    }
+
+    async fn issue_to(&self, client: &Client, request: &IssueRequest) -> Result<Issued, IssueError> {
+        let (scopes, audiences) = narrowed(client, request)?;
         let (text, digest) = self.key.mint(SecretKind::AccessToken)?;
         let issued_at = self.clock.now();
         let duration = client.token_duration.min(self.registry.settings().max_token_duration);
@@ -132,10 +138,7 @@ impl Tokens {
                 self.metrics.tokens_issued.inc();
                 Ok(Issued { text, token })
             }
-            InsertToken::Refused => {
-                self.registry.forget_client(client.id);
-                Err(IssueError::ClientGone)
-            }
+            InsertToken::Refused => Err(IssueError::ClientGone),
         }
     }
 
@@ -275,6 +278,23 @@ impl Tokens {
         let Some(client) = self.registry.client(token.client).await? else { return Ok(None) };
         Ok(Some(Grant::new(token, client)))
     }
+}
+
+/// What is asked for of what the client may have.
+fn narrowed(client: &Client, request: &IssueRequest) -> Result<(ScopeSet, AudienceSet), IssueError> {
+    let scopes = match &request.scopes {
+        Some(scopes) if client.scopes.contains_all(scopes) => scopes.clone(),
+        Some(_) => return Err(IssueError::Scope),
+        None => client.scopes_by_default().ok_or(IssueError::NoDefaultScopes)?,
+    };
+    let audiences = match &request.audiences {
+        Some(asked) => match asked.iter().find(|audience| !client.audiences.contains(audience)) {
+            Some(foreign) => return Err(IssueError::Target(foreign.clone())),
+            None => asked.clone(),
+        },
+        None => client.audiences.clone(),
+    };
+    Ok((scopes, audiences))
 }
 
 impl std::fmt::Debug for Tokens {

@@ -80,7 +80,12 @@ fn from_caller(headers: &HeaderMap) -> Option<RequestId> {
 fn write(response: &mut Response, refusal: &Refusal, id: Option<&RequestId>) -> Bytes {
     let id = id.map(RequestId::as_str);
     if let Some(cause) = &refusal.cause {
-        tracing::error!(request_id = id, error = refusal.error, %cause, "a request could not be answered");
+        let error = refusal.error;
+        if refusal.status == StatusCode::SERVICE_UNAVAILABLE {
+            tracing::warn!(request_id = id, error, %cause, "a request could not be answered for now");
+        } else {
+            tracing::error!(request_id = id, error, %cause, "a request could not be answered");
+        }
     }
     let body = refusal.body(id);
     let headers = response.headers_mut();

@@ -8,11 +8,12 @@ async fn an_organization_is_created_read_and_given_a_new_key() {
         let id = OrganizationId::random().unwrap();
         let new = |parent| NewOrganization { id, parent, name: "Käse & Söhne".parse().unwrap(), key: hash("old") };
         let stranger = OrganizationId::random().unwrap();
-        changes_nothing!(store, store.create_organization(new(Some(stranger)), audit(5)), false);
+        changes_nothing!(store, store.create_organization(new(Some(stranger)), audit(5)), None);
         assert!(store.organization(id).await.unwrap().is_none());
 
+        let made = Organization { id, name: "Käse & Söhne".parse().unwrap(), lineage: vec![id], created_at: at(5) };
         let created = vec![(Action::OrganizationCreated, Subject::Organization(id), id)];
-        changes_to!(store, audit(5), store.create_organization(new(None), audit(5)), true, created);
+        changes_to!(store, audit(5), store.create_organization(new(None), audit(5)), Some(made.clone()), created);
         let found = other.organization(id).await.unwrap().unwrap();
         assert_eq!((found.organization.id, found.organization.created_at), (id, at(5)));
         assert_eq!(found.organization.name.as_str(), "Käse & Söhne");
@@ -20,9 +21,9 @@ async fn an_organization_is_created_read_and_given_a_new_key() {
         assert!(found.key == hash("old"));
 
         let rotated = vec![(Action::OrganizationKeyRotated, Subject::Organization(id), id)];
-        changes_to!(store, audit(6), store.replace_organization_key(id, hash("new"), audit(6)), true, rotated);
+        changes_to!(store, audit(6), store.replace_organization_key(id, hash("new"), audit(6)), Some(made), rotated);
         assert!(other.organization(id).await.unwrap().unwrap().key == hash("new"));
-        changes_nothing!(store, store.replace_organization_key(stranger, hash("new"), audit(6)), false);
+        changes_nothing!(store, store.replace_organization_key(stranger, hash("new"), audit(6)), None);
     }
 }
 

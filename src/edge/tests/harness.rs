@@ -259,7 +259,7 @@ impl House {
         };
         let client = self.registry.create_client(owner.organization.id, draft, audit()).await.unwrap().client;
         let client = self.registry.vouch_for(client.id).await.unwrap();
-        let issued = self.tokens.issue(&client, IssueRequest::default()).await.unwrap();
+        let issued = self.tokens.issue(&client, &IssueRequest::default()).await.unwrap();
         (issued.text.expose().to_owned(), owner.organization.id.to_string())
     }
 

@@ -23,7 +23,11 @@ impl Store for SqliteStore {
         self.read("ping", |db| rows::count(db, "SELECT count(*) FROM meta", []).map(drop)).await
     }
 
-    async fn create_organization(&self, new: NewOrganization, audit: Audit) -> Result<bool, StoreError> {
+    async fn create_organization(
+        &self,
+        new: NewOrganization,
+        audit: Audit,
+    ) -> Result<Option<Organization>, StoreError> {
         self.write("create_organization", move |db| organizations::create(db, &new, &audit)).await
     }
 
@@ -44,7 +48,7 @@ impl Store for SqliteStore {
         id: OrganizationId,
         key: HashedSecret,
         audit: Audit,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Organization>, StoreError> {
         self.write("replace_organization_key", move |db| organizations::replace_key(db, id, &key, &audit)).await
     }
 

@@ -13,11 +13,15 @@ use crate::{
     },
 };
 
-pub(super) fn create(db: &Connection, new: &NewOrganization, audit: &Audit) -> Result<bool, StoreError> {
+pub(super) fn create(
+    db: &Connection,
+    new: &NewOrganization,
+    audit: &Audit,
+) -> Result<Option<Organization>, StoreError> {
     if let Some(parent) = new.parent
         && !exists(db, parent)?
     {
-        return Ok(false);
+        return Ok(None);
     }
     execute(
         db,
@@ -31,7 +35,7 @@ pub(super) fn create(db: &Connection, new: &NewOrganization, audit: &Audit) -> R
         ],
     )?;
     changes::write(db, Action::OrganizationCreated, Subject::Organization(new.id), new.id, audit)?;
-    Ok(true)
+    Ok(find(db, new.id)?.map(|found| found.organization))
 }
 
 pub(super) fn find(db: &Connection, id: OrganizationId) -> Result<Option<OrganizationWithKey>, StoreError> {
@@ -69,13 +73,13 @@ pub(super) fn replace_key(
     id: OrganizationId,
     key: &HashedSecret,
     audit: &Audit,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Organization>, StoreError> {
     let sql = "UPDATE organizations SET key_hash = ?2 WHERE id = ?1";
     if execute(db, sql, params![id.as_bytes(), key.as_phc()])? == 0 {
-        return Ok(false);
+        return Ok(None);
     }
     changes::write(db, Action::OrganizationKeyRotated, Subject::Organization(id), id, audit)?;
-    Ok(true)
+    Ok(find(db, id)?.map(|found| found.organization))
 }
 
 pub(super) fn delete(db: &Connection, id: OrganizationId, audit: &Audit) -> Result<DeleteOrganization, StoreError> {

@@ -109,6 +109,10 @@ enum Step {
 /// two processes may do it at once.
 pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let check_key = Zeroizing::new(random_bytes().map_err(|error| unreadable(path, error.to_string()))?);
+    // Most often nothing is to be done, and nobody need wait for the exclusive lock.
+    if version(db).is_ok_and(|found| found == VERSION) {
+        return Ok(());
+    }
     loop {
         match step(db, &check_key).map_err(|error| refusal(path, &error))? {
             Step::Newest => return Ok(()),

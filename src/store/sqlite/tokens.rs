@@ -59,12 +59,13 @@ pub(super) fn list(
     Ok(page(rows, wanted.limit, total))
 }
 
-/// A token whose client is gone is dead already and belongs to nobody: it counts as absent.
+/// A token that is dead already counts as absent: expired, of an older epoch, or of a client that is gone.
 pub(super) fn revoke(db: &Connection, id: TokenId, audit: &Audit) -> Result<bool, StoreError> {
     let owner = first(
         db,
-        "SELECT organization FROM tokens JOIN clients ON clients.id = tokens.client WHERE tokens.id = ?1",
-        [id.as_bytes()],
+        "SELECT organization FROM tokens JOIN clients ON clients.id = tokens.client
+         WHERE tokens.id = ?1 AND expires_at > ?2 AND epoch = token_epoch",
+        params![id.as_bytes(), audit.at.as_seconds()],
         |row| Fields::of("clients", row).get("organization").map(OrganizationId::from_bytes),
     )?;
     let Some(owner) = owner else { return Ok(false) };

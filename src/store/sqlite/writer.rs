@@ -2,7 +2,10 @@
 //!
 //! Nothing waits for company: a batch is what came in while the batch before it was on its way to the disk.
 
-use std::io;
+use std::{
+    io, thread,
+    time::{Duration, Instant},
+};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
@@ -13,6 +16,11 @@ use crate::store::StoreError;
 
 /// The most mutations in one transaction, so that the first of them does not wait for too many others.
 const BATCH: usize = 256;
+/// After so long without a rest the file is left to other processes (the command line) for a moment: they could not get
+/// at it otherwise while this one is busy.
+const TURN: Duration = Duration::from_millis(50);
+/// That moment.
+const REST: Duration = Duration::from_millis(2);
 
 /// A mutation in the queue.
 pub(super) trait WriteJob: Send {
@@ -73,6 +81,7 @@ pub(super) fn start(db: Connection, ended: &CancellationToken) -> io::Result<Wor
 
 fn run(mut db: Connection, mut queue: mpsc::Receiver<Box<dyn WriteJob>>) {
     let mut batch = Vec::with_capacity(BATCH);
+    let mut rested = Instant::now();
     while queue.blocking_recv_many(&mut batch, BATCH) > 0 {
         let committed = commit(&mut db, &mut batch);
         if committed.is_err() {
@@ -82,6 +91,12 @@ fn run(mut db: Connection, mut queue: mpsc::Receiver<Box<dyn WriteJob>>) {
         }
         for job in batch.drain(..) {
             job.answer(committed.clone());
+        }
+        if queue.is_empty() {
+            rested = Instant::now();
+        } else if rested.elapsed() > TURN {
+            thread::sleep(REST);
+            rested = Instant::now();
         }
     }
     if let Err((_, error)) = db.close() {
@@ -213,7 +228,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.db");
         let db = open(&path);
-        db.busy_timeout(std::time::Duration::from_millis(10)).unwrap();
+        db.busy_timeout(Duration::from_millis(10)).unwrap();
         let other = Connection::open(&path).unwrap();
         let workers = start(db, &CancellationToken::new()).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
