@@ -129,6 +129,43 @@ fn wrong_usage_is_2_and_what_failed_is_1() {
 }
 
 #[test]
+fn a_secret_given_as_an_argument_is_never_repeated() {
+    let gateway = gateway();
+    let secret = "prt_at_SECRETSECRETSECRETSECRETSECRETSE";
+    for verb in ["introspect", "revoke", "issue", "list"] {
+        let output = gateway.cli(&["token", verb, secret], "");
+        assert_eq!(output.status.code(), Some(2), "{verb}: {output:?}");
+        assert!(!text(&output.stderr).contains("SECRETSECRET"), "{verb}: {output:?}");
+    }
+}
+
+#[test]
+fn durations_are_whole_seconds_within_their_bounds() {
+    let gateway = gateway();
+    let organization = gateway.cli_json(&["org", "create", "Acme"], "");
+    let client = gateway.client_of(&organization, &["a"]);
+    for overlap in ["500ms", "100000d"] {
+        let output = gateway.cli(&["client", "rotate", &client.id, "--overlap", overlap], "");
+        assert_eq!(output.status.code(), Some(2), "{overlap}: {output:?}");
+    }
+    for duration in ["0s", "1500ms", "31d"] {
+        let output = gateway.cli(&["client", "update", &client.id, "--token-duration", duration], "");
+        assert_eq!(output.status.code(), Some(2), "{duration}: {output:?}");
+        assert!(text(&output.stderr).contains("whole seconds"), "{duration}: {output:?}");
+    }
+}
+
+#[test]
+fn completions_may_be_cut_off() {
+    use std::process::Stdio;
+    let mut child =
+        command().args(["completions", "bash"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(!text(&output.stderr).contains("panicked"), "{output:?}");
+}
+
+#[test]
 fn the_config_is_named_before_or_after_the_verb_or_by_the_environment() {
     let gateway = gateway();
     let config = gateway.config();
@@ -140,6 +177,9 @@ fn the_config_is_named_before_or_after_the_verb_or_by_the_environment() {
     ] {
         assert_eq!(output.status.code(), Some(0), "{output:?}");
     }
+    let empty = run(command().arg("check").current_dir(gateway.folder.path()).env("PORTCULLIS_CONFIG", ""), "");
+    assert_eq!(empty.status.code(), Some(0), "{empty:?}");
+    assert_eq!(run(command().args(["health", "-c", "/absent.toml"]), "").status.code(), Some(2));
     let listen = "PORTCULLIS_SERVER__LISTEN";
     assert!(run(command().arg("check").arg("-c").arg(&config).env(listen, "127.0.0.1:1"), "").status.success());
     let output = run(command().arg("check").arg("-c").arg(&config).env("PORTCULLIS_SERVER__LISTN", "x"), "");
