@@ -3,7 +3,12 @@
 
 use std::collections::HashMap;
 
-use super::{MethodSet, PathPattern, Rule, UpstreamRules, own::own_root_of, path::segment_key, pattern::Segment};
+use super::{
+    MethodSet, PathPattern, Rule, UpstreamRules,
+    own::own_root_of,
+    path::{is_ascii, segment_key},
+    pattern::Segment,
+};
 
 /// A place in a configuration that cannot stand, often because of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +68,13 @@ fn misplacement(upstream: &UpstreamRules, rule: &Rule, expose_management: bool) 
         return Some(format!(
             "`{}` lies outside of `{}`, the path of its upstream: rule paths are written whole, as clients send them",
             rule.path, upstream.path
+        ));
+    }
+    if upstream.case_insensitive && !is_ascii(rule.path.as_str()) {
+        return Some(format!(
+            "`{}` is not ASCII, but its upstream ignores case: no request can reach it, because what counts as one \
+             letter beyond ASCII differs from server to server",
+            rule.path
         ));
     }
     under_own_paths(&rule.path, rule.path.as_str(), expose_management)
@@ -161,6 +173,14 @@ mod tests {
         assert_eq!(places(&[one.clone()]), [(0, Some(1)), (0, Some(2)), (0, Some(3)), (0, Some(4))]);
         one.case_insensitive = true;
         assert_eq!(places(&[one]), [(0, Some(2)), (0, Some(3)), (0, Some(4))]);
+    }
+
+    #[test]
+    fn where_case_is_ignored_rules_are_ascii() {
+        let mut one = upstream("u", "*", "/", &["GET /a", "GET /%C3%A4"]);
+        assert_eq!(places(&[one.clone()]), []);
+        one.case_insensitive = true;
+        assert_eq!(places(&[one]), [(0, Some(1))]);
     }
 
     #[test]

@@ -100,6 +100,12 @@ impl NormalPath {
         self.features
     }
 
+    /// Whether it stays ASCII however often it is decoded.
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        is_ascii(&self.text)
+    }
+
     /// What is left of it without `prefix`, which must cover it; starts with `/`. Counts segments instead of comparing
     /// text, so it is right for an upstream that ignores case, too.
     #[must_use]
@@ -115,6 +121,12 @@ impl fmt::Display for NormalPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// Whether canonical text holds no escape of a byte above ASCII.
+pub(super) fn is_ascii(text: &str) -> bool {
+    let mut escapes = text.split('%').skip(1);
+    !escapes.any(|escape| matches!(escape.as_bytes().first(), Some(b'8' | b'9' | b'A'..=b'F')))
 }
 
 /// The first segment of `path` and what follows it, which starts with `/` if it is not empty.

@@ -58,6 +58,7 @@ struct Upstream {
     depth: usize,
     allow_in_path: PathFeatures,
     rules: Trie<PathRules>,
+    case_insensitive: bool,
 }
 
 /// The rules of one path, with different methods.
@@ -108,6 +109,10 @@ impl RouteTable {
             return Err(Miss::Path(place.map(|place| place.upstream.policy.clone())));
         }
         let Place { upstream, rules } = place.ok_or(Miss::NoUpstream)?;
+        // Which letters beyond ASCII are one letter in two cases is for each server to say: no rule can be sure of it.
+        if upstream.case_insensitive && !path.is_ascii() {
+            return Err(Miss::Path(Some(upstream.policy.clone())));
+        }
         let rules = rules.ok_or_else(|| Miss::NoRule(upstream.policy.clone()))?;
         let takes = |rule: &&Arc<Rule>| rule.methods.as_ref().is_none_or(|methods| methods.contains(method));
         match rules.rules.iter().find(takes) {
@@ -139,6 +144,7 @@ impl Domain {
         *upstreams.entry(&PathPattern::all_of(&upstream.path)) = Some(Upstream {
             policy: Arc::new(upstream.policy),
             depth: upstream.path.segments().count(),
+            case_insensitive: upstream.case_insensitive,
             allow_in_path: upstream.allow_in_path,
             rules,
         });
@@ -308,6 +314,22 @@ mod tests {
     }
 
     const AMBIGUOUS: [&str; 7] = ["/x%2Fy", "//x", "/x;y", "/x%3Fy", "/x%3By", "/x.", "/x%20"];
+
+    #[test]
+    fn where_case_is_ignored_letters_beyond_ascii_are_refused() {
+        let mut api = upstream("api", "*", "/", &["* /pub/**", "* /pub/keys/**"]);
+        api.case_insensitive = true;
+        assert_all(
+            &table(&[api]),
+            &[
+                ("GET h/PUB/Keys/1", "api /pub/keys/**"),
+                // The Kelvin sign, a long s and a capital umlaut are `k`, `s` and `ä` to some servers.
+                ("GET h/pub/%E2%84%AAeys/1", "400 api"),
+                ("GET h/pub/key%C5%BF/1", "400 api"),
+                ("GET h/pub/%C3%84", "400 api"),
+            ],
+        );
+    }
 
     #[test]
     fn what_an_upstream_does_not_allow_is_refused_before_anything_is_missed() {
