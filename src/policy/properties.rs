@@ -174,7 +174,8 @@ proptest! {
             prop_assert!(expected, "{found:?}");
             return Ok(());
         };
-        if !path.features().is_empty() {
+        let beyond_ascii = all[index].case_insensitive && percent_decode_str(path.as_str()).any(|byte| !byte.is_ascii());
+        if !path.features().is_empty() || beyond_ascii {
             prop_assert!(matches!(found, Err(Miss::Path(Some(upstream))) if upstream.index == index));
             return Ok(());
         }
