@@ -134,7 +134,7 @@ impl App {
                     tracing::info!(signal, "stopping: what runs is finished first");
                     None
                 }
-                ended = parts.ended() => return Err(ended),
+                ended = first_ended(&mut parts.tasks) => return Err(ended),
                 () = door.ended() => return Err(AppError::PartEnded("the public listener")),
             };
             parts.readiness.stop();
@@ -209,15 +209,6 @@ impl Parts {
         })
     }
 
-    /// Resolves when a part has ended: always a fault.
-    async fn ended(&mut self) -> AppError {
-        match self.tasks.join_next().await {
-            Some(Ok(name)) => AppError::PartEnded(name),
-            // A panic's own words are in the log.
-            Some(Err(_)) | None => AppError::PartEnded("a part that panicked"),
-        }
-    }
-
     /// Lets the private listener answer what it has begun, and the last notes be written.
     async fn stop(mut self) {
         self.stopping.cancel();
@@ -245,6 +236,15 @@ fn ops_router(services: &Services, readiness: Arc<Readiness>) -> Router {
     ops::router(Ops { metrics, passwords, readiness })
 }
 
+/// Resolves when a part has ended: always a fault.
+async fn first_ended(tasks: &mut JoinSet<&'static str>) -> AppError {
+    match tasks.join_next().await {
+        Some(Ok(name)) => AppError::PartEnded(name),
+        // A panic's own words are in the log.
+        Some(Err(_)) | None => AppError::PartEnded("a part that panicked"),
+    }
+}
+
 /// A part under the name that its end is told by.
 async fn named(name: &'static str, part: impl Future<Output = ()>) -> &'static str {
     part.await;
@@ -253,4 +253,21 @@ async fn named(name: &'static str, part: impl Future<Output = ()>) -> &'static s
 
 fn system(error: impl std::fmt::Display) -> AppError {
     AppError::System(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_any_part_is_fatal_and_named() {
+        let mut parts = JoinSet::new();
+        parts.spawn(named("the sweep", std::future::pending()));
+        parts.spawn(named("the feed of changes", std::future::ready(())));
+        let words = first_ended(&mut parts).await.to_string();
+        assert!(words.starts_with("the feed of changes has ended"), "{words}");
+
+        parts.spawn(named("the store", async { panic!("on purpose") }));
+        assert!(matches!(first_ended(&mut parts).await, AppError::PartEnded("a part that panicked")));
+    }
 }
