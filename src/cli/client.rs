@@ -125,6 +125,7 @@ impl Fields {
             default_scopes: named.default_scopes,
             audiences: named.audiences.unwrap_or_default(),
             token_duration: named.token_duration,
+            enabled: true,
             refresh_token_duration: None,
             redirect_uris: None,
         })
