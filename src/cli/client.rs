@@ -6,13 +6,14 @@ use clap::{Args, Subcommand};
 
 use super::{
     Context, Format,
+    apply::{self, Apply},
     context::audit,
     output::{Failure, fields, say, show},
 };
 use crate::{
     manage::{ClientView, NewClientView, NewSecretView},
     model::{Audience, AudienceSet, Client, ClientId, Name, OrganizationId, Scope, ScopeSet, parse_duration},
-    registry::ClientDraft,
+    registry::{ClientDraft, Registry},
     store::{ClientUpdate, Page},
 };
 
@@ -26,6 +27,8 @@ pub(super) enum ClientVerb {
         #[command(flatten)]
         fields: Fields,
     },
+    /// Bring the clients of an organisation to what a file says
+    Apply(Apply),
     /// List the clients of an organisation
     List {
         /// The organisation
@@ -125,6 +128,7 @@ impl Fields {
             default_scopes: named.default_scopes,
             audiences: named.audiences.unwrap_or_default(),
             token_duration: named.token_duration,
+            enabled: true,
             refresh_token_duration: None,
             redirect_uris: None,
         })
@@ -147,6 +151,7 @@ impl Fields {
 pub(super) fn run(verb: ClientVerb, context: &Context) -> Result<(), Failure> {
     match verb {
         ClientVerb::Create { org, fields } => create(org, fields.draft()?, context),
+        ClientVerb::Apply(verb) => apply::run(&verb, context),
         ClientVerb::List { org } => list(org, context),
         ClientVerb::Show { id } => context.with_services(async |services, _| {
             let found = services.registry.find_client(id).await?;
@@ -181,18 +186,7 @@ fn create(organization: OrganizationId, draft: ClientDraft, context: &Context) -
 
 fn list(organization: OrganizationId, context: &Context) -> Result<(), Failure> {
     context.with_services(async |services, _| {
-        let registry = &services.registry;
-        if registry.find_organization(organization).await?.is_none() {
-            return Err(Failure::Failed(format!("there is no organisation {organization}")));
-        }
-        let mut all = Vec::new();
-        let mut page = Page { after: None, limit: 1000 };
-        loop {
-            let found = registry.list_clients(organization, page).await?;
-            all.extend(found.items);
-            let Some(next) = found.next else { break };
-            page.after = Some(next);
-        }
+        let all = all_of(organization, &services.registry).await?;
         let views: Vec<ClientView<'_>> = all.iter().map(ClientView::from).collect();
         show(context.format, &views, |views| {
             let state = |view: &ClientView<'_>| if view.enabled { "" } else { "  (disabled)" };
@@ -200,6 +194,21 @@ fn list(organization: OrganizationId, context: &Context) -> Result<(), Failure> 
             views.iter().map(line).collect()
         })
     })
+}
+
+/// The clients of an organisation, which must be there.
+pub(super) async fn all_of(organization: OrganizationId, registry: &Registry) -> Result<Vec<Client>, Failure> {
+    if registry.find_organization(organization).await?.is_none() {
+        return Err(Failure::Failed(format!("there is no organisation {organization}")));
+    }
+    let mut all = Vec::new();
+    let mut page = Page { after: None, limit: 1000 };
+    loop {
+        let found = registry.list_clients(organization, page).await?;
+        all.extend(found.items);
+        let Some(next) = found.next else { return Ok(all) };
+        page.after = Some(next);
+    }
 }
 
 fn update(id: ClientId, update: ClientUpdate, context: &Context) -> Result<(), Failure> {

@@ -69,11 +69,18 @@ impl Context {
         &self,
         work: impl AsyncFnOnce(&Services, &Loaded) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let loaded = self.load(Purpose::Check)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
-        let services = Services::open(&loaded.settings, 1).map_err(Failure::failed)?;
-        runtime.block_on(work(&services, &loaded))
+        with_services_of(&self.load(Purpose::Check)?, work)
     }
+}
+
+/// Runs `work` on the services over the store of `loaded`.
+pub(super) fn with_services_of<T>(
+    loaded: &Loaded,
+    work: impl AsyncFnOnce(&Services, &Loaded) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
+    let services = Services::open(&loaded.settings, 1).map_err(Failure::failed)?;
+    runtime.block_on(work(&services, loaded))
 }
 
 /// Who acts, when, at the command line.

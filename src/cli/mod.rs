@@ -3,6 +3,7 @@
 //! Data goes to standard output, words for people to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage or
 //! configuration. A secret is never an argument: arguments are seen by every user of the machine.
 
+mod apply;
 mod check;
 mod client;
 mod context;

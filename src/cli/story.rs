@@ -263,6 +263,7 @@ fn draft(name: &str) -> Result<ClientDraft, Failure> {
         default_scopes: None,
         audiences: AudienceSet::default(),
         token_duration: None,
+        enabled: true,
         refresh_token_duration: None,
         redirect_uris: None,
     })

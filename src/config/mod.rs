@@ -3,8 +3,9 @@
 //! The way of a file: its text becomes a tree in which everything knows its place (`document`), the overrides of the
 //! environment are laid over it, each section is read into the settings of the module it is for (`sections`,
 //! `identity`, `upstream`, `rule`), and what went wrong on the way is told all at once (`reader`, `report`). Nothing
-//! below this floor knows of TOML.
+//! below this floor knows of TOML. A list of clients (`clients`) goes the same way, without the environment.
 
+mod clients;
 mod document;
 mod environment;
 mod headers;
@@ -14,21 +15,21 @@ mod report;
 mod rule;
 mod sections;
 mod settings;
+mod source;
 mod upstream;
 mod values;
 
 #[cfg(test)]
 mod tests;
 
+pub use clients::{DeclaredClient, load_clients};
 pub use environment::Environment;
 pub use report::{Diagnostic, Report, Severity};
 pub use settings::{Settings, restart_needed};
 
 use std::path::Path;
 
-use document::Node;
 use reader::{Reading, Reported, Table, Value};
-use toml::de::DeTable;
 
 /// What a configuration is loaded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,17 +56,14 @@ pub struct Loaded {
 /// # Errors
 /// A [`Report`] of every mistake in it (and of no warning), or of the one reason why it cannot be read.
 pub fn load(source: &Path, environment: &Environment, purpose: Purpose) -> Result<Loaded, Report> {
-    let file = source.display().to_string();
-    let bytes = std::fs::read(source).map_err(|error| unreadable(&file, &error))?;
-    let text = String::from_utf8(bytes).map_err(|error| not_utf8(&file, &error))?;
+    let text = source::read(source, &source::CONFIGURATION)?;
     interpret(source, &text, environment, purpose)
 }
 
 /// Reads the text of `source`.
 fn interpret(source: &Path, text: &str, environment: &Environment, purpose: Purpose) -> Result<Loaded, Report> {
     let file = source.display().to_string();
-    let tree = DeTable::parse(text).map_err(|error| syntax(&file, text, &error))?;
-    let mut tree = Node::from_toml(tree);
+    let mut tree = source::parse(&file, text)?;
     environment.overrides().for_each(|change| tree.lay_over(&change));
 
     let folder = source.parent().unwrap_or(Path::new(""));
@@ -92,29 +90,4 @@ fn settings_of(mut root: Table<'_>) -> Settings {
     let live = upstream::upstreams(&root.section("upstreams"), &shared);
     root.finish();
     Settings { server, public_url, admin_listen, store, tokens, log, live }
-}
-
-fn unreadable(file: &str, error: &std::io::Error) -> Report {
-    let help = match error.kind() {
-        std::io::ErrorKind::NotFound => "name the file with --config, or write one: config/minimal.toml is a start",
-        std::io::ErrorKind::IsADirectory => "name the file in it",
-        _ => "see that the file can be read by the user that runs Portcullis",
-    };
-    let message = format!("the configuration cannot be read: {error}");
-    Report::new(vec![Diagnostic::of_whole(file.to_owned(), String::new(), message, help.to_owned())])
-}
-
-fn not_utf8(file: &str, error: &std::string::FromUtf8Error) -> Report {
-    let readable = error.utf8_error().valid_up_to();
-    let text = String::from_utf8_lossy(error.as_bytes());
-    let message = "the configuration is not UTF-8 text".to_owned();
-    let whole = Diagnostic::of_whole(file.to_owned(), String::new(), message, "save the file as UTF-8".to_owned());
-    Report::new(vec![whole.at(&text, &(readable..readable + 1))])
-}
-
-fn syntax(file: &str, text: &str, error: &toml::de::Error) -> Report {
-    let message = format!("not TOML: {}", error.message().replace('\n', ", "));
-    let help = "correct the line; the form is that of https://toml.io".to_owned();
-    let whole = Diagnostic::of_whole(file.to_owned(), String::new(), message, help);
-    Report::new(vec![whole.at(text, &error.span().unwrap_or(0..0))])
 }

@@ -44,6 +44,7 @@ impl From<Draft> for ClientDraft {
             default_scopes: draft.default_scopes.map(|scopes| scopes.0),
             audiences: draft.audiences.unwrap_or_default().0,
             token_duration: draft.access_token_duration.map(Duration::from),
+            enabled: true,
             refresh_token_duration: draft.refresh_token_duration.map(|duration| duration.0),
             redirect_uris: draft.redirect_uris.map(|uris| uris.0),
         }

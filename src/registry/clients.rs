@@ -31,6 +31,8 @@ pub struct ClientDraft {
     pub audiences: AudienceSet,
     /// See [`Client::token_duration`]; the configured one if absent.
     pub token_duration: Option<Duration>,
+    /// See [`Client::enabled`].
+    pub enabled: bool,
     /// See [`Client::refresh_token_duration`].
     pub refresh_token_duration: Option<Duration>,
     /// See [`Client::redirect_uris`].
@@ -79,7 +81,7 @@ impl Registry {
             default_scopes: draft.default_scopes,
             audiences: draft.audiences,
             token_duration,
-            enabled: true,
+            enabled: draft.enabled,
             token_epoch: 0,
             refresh_token_duration: draft.refresh_token_duration,
             redirect_uris: draft.redirect_uris,

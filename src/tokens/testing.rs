@@ -63,6 +63,7 @@ impl World {
             default_scopes: None,
             audiences: audiences.parse::<AudienceSet>().unwrap(),
             token_duration: None,
+            enabled: true,
             refresh_token_duration: None,
             redirect_uris: None,
         };

@@ -254,6 +254,7 @@ impl House {
             default_scopes: None,
             audiences: AudienceSet::default(),
             token_duration: None,
+            enabled: true,
             refresh_token_duration: None,
             redirect_uris: None,
         };
