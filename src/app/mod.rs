@@ -1,6 +1,7 @@
 //! Floor 6, assembly: builds every part from its own settings, top to bottom, then runs them until told to stop.
 
 mod housekeeping;
+mod private;
 mod services;
 mod signals;
 
@@ -175,15 +176,9 @@ impl Parts {
             .merge(manage_router(&services))
             .merge(ops_router(&services, readiness.clone()));
         let routes = ops::recorded(desk(everything), services.registry.metrics().clone(), settings.log.access);
-        let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
         let listener = tokio::net::TcpListener::from_std(private).map_err(system)?;
-        let until = stopping.clone().cancelled_owned();
-        tasks.spawn(named("the private listener", async move {
-            let served = axum::serve(listener, routes).with_graceful_shutdown(until).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the private listener failed");
-            }
-        }));
+        let served = private::serve(listener, routes, settings.server.header_timeout, stopping.clone());
+        tasks.spawn(named("the private listener", served));
         Ok(Self { services, readiness, tasks, stopping })
     }
 

@@ -31,6 +31,7 @@ pub(super) struct Draft {
     _public: Option<Confidential>,
     default_scopes: Option<Scopes>,
     audiences: Option<Audiences>,
+    enabled: Option<bool>,
     access_token_duration: Option<Seconds>,
     refresh_token_duration: Option<UpToAYear>,
     redirect_uris: Option<RedirectUris>,
@@ -44,7 +45,7 @@ impl From<Draft> for ClientDraft {
             default_scopes: draft.default_scopes.map(|scopes| scopes.0),
             audiences: draft.audiences.unwrap_or_default().0,
             token_duration: draft.access_token_duration.map(Duration::from),
-            enabled: true,
+            enabled: draft.enabled.unwrap_or(true),
             refresh_token_duration: draft.refresh_token_duration.map(|duration| duration.0),
             redirect_uris: draft.redirect_uris.map(|uris| uris.0),
         }

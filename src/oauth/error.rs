@@ -56,6 +56,7 @@ impl OauthError {
             Self::InvalidScope(_) => "invalid_scope",
             Self::InvalidTarget(_) => "invalid_target",
             Self::Body(BodyError::TooLarge) => "content_too_large",
+            Self::Body(BodyError::Late) => "request_timeout",
             Self::Unavailable(_) => "temporarily_unavailable",
             Self::Internal(_) => "server_error",
         }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{Oauth, client_auth, error::OauthError, form::Form};
 use crate::{
     model::{AudienceSet, ClientId, OrganizationId, ScopeSet, TokenId},
+    registry::AuthenticationError,
     tokens::Grant,
     web::organization_credentials,
 };
@@ -94,6 +95,9 @@ async fn viewer(oauth: &Oauth, headers: &HeaderMap, form: &Form) -> Result<Organ
             "Two credentials at once; send those of a client or those of an organisation.",
         ));
     }
-    let caller = oauth.registry.authenticate_organization(&credentials.id, &credentials.key).await?;
-    Ok(caller.organization().id)
+    match oauth.registry.authenticate_organization(&credentials.id, &credentials.key).await {
+        Ok(caller) => Ok(caller.organization().id),
+        Err(AuthenticationError::Wrong) => Err(OauthError::InvalidClient("The organisation's id or key is wrong.")),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -25,7 +25,7 @@ pub struct Metrics {
     pub tokens_issued: IntCounter,
     /// `portcullis_tokens_revoked_total`: revoked one by one in this process.
     pub tokens_revoked: IntCounter,
-    /// `portcullis_tokens_live`: unexpired tokens in the store, counted once a minute.
+    /// `portcullis_tokens_live`: unexpired tokens in the store, counted every few seconds.
     pub tokens_live: IntGauge,
     /// `portcullis_token_cache_requests_total{result="hit"}`.
     pub token_cache_hits: IntCounter,
@@ -66,6 +66,9 @@ impl Metrics {
         let declare = Declare(&registry);
         let cache =
             declare.counters("token_cache_requests_total", "Bearer look-ups by where they ended.", &["result"])?;
+        let config_reloads = declare.counters("config_reloads_total", "Reloads by result.", &["result"])?;
+        // Both stand at zero from the start, so that the first failure is seen as an increase.
+        let _zero = ["ok", "error"].map(|result| config_reloads.with_label_values(&[result]));
         let build = declare.gauges("build_info", "The version that runs.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
@@ -90,7 +93,7 @@ impl Metrics {
             token_requests: declare.counters("token_requests_total", "Token requests by result.", &["result"])?,
             tokens_issued: declare.counter("tokens_issued_total", "Tokens issued.")?,
             tokens_revoked: declare.counter("tokens_revoked_total", "Tokens revoked one by one.")?,
-            tokens_live: declare.gauge("tokens_live", "Unexpired tokens in the store, counted once a minute.")?,
+            tokens_live: declare.gauge("tokens_live", "Unexpired tokens in the store, counted every few seconds.")?,
             token_cache_hits: cache.with_label_values(&["hit"]),
             token_cache_misses: cache.with_label_values(&["miss"]),
             argon2_queue_depth: declare.gauge("argon2_queue_depth", "Password computations that wait or run.")?,
@@ -99,7 +102,7 @@ impl Metrics {
                 "Requests that an upstream did not answer, by kind.",
                 &["upstream", "kind"],
             )?,
-            config_reloads: declare.counters("config_reloads_total", "Reloads by result.", &["result"])?,
+            config_reloads,
             config_last_reload: declare
                 .gauge("config_last_reload_success_timestamp_seconds", "When the configuration in force was read.")?,
             store_operations: declare.counters(

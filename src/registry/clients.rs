@@ -72,13 +72,14 @@ impl Registry {
         // A default above the maximum cannot be configured.
         let token_duration = draft.token_duration.unwrap_or(self.settings.token_duration);
         self.check_duration(token_duration)?;
-        check_defaults(draft.default_scopes.as_ref(), &draft.scopes)?;
+        let default_scopes = draft.default_scopes.filter(|defaults| !defaults.is_empty());
+        check_defaults(default_scopes.as_ref(), &draft.scopes)?;
         let client = Client {
             id: ClientId::random()?,
             organization,
             name: draft.name,
             scopes: draft.scopes,
-            default_scopes: draft.default_scopes,
+            default_scopes,
             audiences: draft.audiences,
             token_duration,
             enabled: draft.enabled,
@@ -126,9 +127,15 @@ impl Registry {
         if let Some(duration) = update.token_duration {
             self.check_duration(duration)?;
         }
-        if let Some(Some(defaults)) = &update.default_scopes {
-            let found = self.find_client(id).await?.ok_or(RegistryError::Absent)?;
-            check_defaults(Some(defaults), update.scopes.as_ref().unwrap_or(&found.client.scopes))?;
+        // None is as good as not set: all of the client's scopes.
+        let update = match update.default_scopes {
+            Some(Some(defaults)) if defaults.is_empty() => ClientUpdate { default_scopes: Some(None), ..update },
+            _ => update,
+        };
+        if update.scopes.is_some() || update.default_scopes.is_some() {
+            let found = self.find_client(id).await?.ok_or(RegistryError::Absent)?.client;
+            let defaults = update.default_scopes.as_ref().unwrap_or(&found.default_scopes);
+            check_defaults(defaults.as_ref(), update.scopes.as_ref().unwrap_or(&found.scopes))?;
         }
         let updated = self.store.update_client(id, update, audit).await?;
         self.forget_client(id);

@@ -27,13 +27,15 @@ pub enum RegistryError {
         max: Duration,
     },
     /// Default scopes that the client does not have.
-    #[error("default_scopes must be some of the client's scopes")]
+    #[error(
+        "the default scopes must be some of the client's scopes: change both together (default_scopes, --default-scope)"
+    )]
     DefaultScopes,
     /// The client has as many live secrets as it may.
     #[error("the client has {0} live secrets, the most there can be; delete one first")]
     TooManySecrets(u32),
     /// The secret was used in the last 24 hours.
-    #[error("the secret was used in the last 24 hours; delete it with force if that is meant")]
+    #[error("the secret was used in the last 24 hours; if it is to go all the same, say so (?force=true)")]
     SecretInUse,
     /// Too many passwords wait to be hashed.
     #[error(transparent)]

@@ -1,6 +1,8 @@
 //! The body of a request to one of our own endpoints: small, and read whole.
 
-use axum::body::Body;
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -10,12 +12,18 @@ use super::Refusal;
 /// The most bytes that such a body may have.
 pub const MAX_BODY: usize = 64 * 1024;
 
+/// How long it may take. The public door has a limit of its own, and the body whole, before it comes here.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// It is longer than [`MAX_BODY`].
     #[error("The body is longer than 64 KiB, the most that is read here.")]
     TooLarge,
+    /// It did not come in [`PATIENCE`].
+    #[error("The body did not come within 30 seconds.")]
+    Late,
     /// The connection broke, or the body is not framed as announced.
     #[error("The body ended before it was complete.")]
     Incomplete,
@@ -25,6 +33,7 @@ impl From<BodyError> for Refusal {
     fn from(error: BodyError) -> Self {
         let (status, code) = match error {
             BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "content_too_large"),
+            BodyError::Late => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
             BodyError::Incomplete => (StatusCode::BAD_REQUEST, "invalid_request"),
         };
         Self::new(status, code, error.to_string())
@@ -36,10 +45,15 @@ impl From<BodyError> for Refusal {
 /// # Errors
 /// [`BodyError`] if it is too long or does not come.
 pub async fn read_body(body: Body) -> Result<Bytes, BodyError> {
-    match Limited::new(body, MAX_BODY).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
-        Err(_) => Err(BodyError::Incomplete),
+    // What is announced as too long is not read at all.
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return Err(BodyError::TooLarge);
+    }
+    match tokio::time::timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+        Ok(Err(_)) => Err(BodyError::Incomplete),
+        Err(_) => Err(BodyError::Late),
     }
 }
 
@@ -51,6 +65,12 @@ mod tests {
     async fn a_body_is_read_up_to_the_limit_and_not_beyond() {
         assert_eq!(read_body(Body::from(vec![b'a'; MAX_BODY])).await.map(|body| body.len()), Ok(MAX_BODY));
         assert_eq!(read_body(Body::from(vec![b'a'; MAX_BODY + 1])).await, Err(BodyError::TooLarge));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let never = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+        assert_eq!(read_body(never).await, Err(BodyError::Late));
     }
 
     #[tokio::test]

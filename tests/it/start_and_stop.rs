@@ -146,3 +146,19 @@ fn a_head_that_trickles_and_a_connection_that_idles_are_closed() {
     assert!(idle.is_closed());
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
+
+#[test]
+fn the_private_listener_waits_for_nobody_for_ever() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::with("header_timeout = \"1s\"", &public_api(&upstream));
+    for part in ["", "GET /healthz HTTP/1.1\r\nHo"] {
+        let start = Instant::now();
+        let mut silent = Connection::open(gateway.admin);
+        silent.send(part.as_bytes());
+        assert!(silent.is_closed(), "{part:?}");
+        assert!(start.elapsed() < Duration::from_secs(3), "{part:?}: {:?}", start.elapsed());
+    }
+    let mut large = Connection::open(gateway.admin);
+    large.send(b"POST /oauth2/tokens HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 50000000\r\n\r\n");
+    assert_eq!(large.answer(false).unwrap().status, 413);
+}

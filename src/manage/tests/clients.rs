@@ -71,7 +71,7 @@ async fn mistakes_in_a_body_are_named() {
         (create, "[]".to_owned(), "JSON object"),
         (create, r#"{"client_name":"c","scopes":[]}"#.to_owned(), "grant_types"),
         (create, draft(&json!({"client_nam": "x"})), "client_nam"),
-        (create, draft(&json!({"enabled": true})), "enabled"),
+        (create, draft(&json!({"enabled": "yes"})), "enabled"),
         (create, draft(&json!({"client_name": 1})), "client_name"),
         (create, draft(&json!({"client_name": "  "})), "client_name"),
         (create, draft(&json!({"client_name": null})), "client_name"),
