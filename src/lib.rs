@@ -6,7 +6,7 @@
 //!
 //! | floor | modules | meaning | does not know |
 //! |---|---|---|---|
-//! | 6 assembly | [`cli`] [`config`] [`app`] `reload` | read, build, wire, run | – |
+//! | 6 assembly | [`cli`] [`config`] [`app`] `reload` [`api_doc`] | read, build, wire, run; the API described | – |
 //! | 5 shell | [`edge`] | pingora's phases, sockets, bytes | TOML, SQL |
 //! | 4 faces | [`guard`] [`oauth`] [`manage`] [`ops`] | the decision; RFC endpoints; REST; metrics and health | pingora |
 //! | 3 tokens | [`tokens`] | issue, resolve, introspect, revoke | HTTP statuses |
@@ -45,6 +45,7 @@
 //! disabled and wrong take one path and one time) → scopes and audiences narrowed to the client's →
 //! [`tokens::Tokens::issue`]: durable first → JSON that nobody may keep.
 
+pub mod api_doc;
 pub mod app;
 pub mod cache;
 pub mod cli;

@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 7] = [
     &["tokens"],
     &["guard", "oauth", "manage", "ops"],
     &["edge"],
-    &["main", "cli", "config", "app", "reload", "lib"],
+    &["main", "cli", "config", "app", "reload", "api_doc", "lib"],
 ];
 
 /// Crates that are named in these places only.
@@ -26,7 +26,7 @@ const AT_HOME: [(&str, &[&str]); 7] = [
     ("clap", &["cli", "main"]),
     ("toml", &["config"]),
     ("argon2", &["registry"]),
-    ("axum", &["web", "oauth", "manage", "ops", "edge", "app", "cli"]),
+    ("axum", &["web", "oauth", "manage", "ops", "edge", "app", "api_doc", "cli"]),
     ("prometheus", &["observe"]),
 ];
 
@@ -118,6 +118,17 @@ fn a_module_imports_only_lower_floors() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A route without a description would be missing in the API's document.
+#[test]
+fn the_faces_register_routes_with_their_descriptions_only() {
+    let faces = ["oauth", "manage", "ops", "api_doc"];
+    let of_a_face = |module: &str| faces.iter().any(|face| module.split('/').next() == Some(face));
+    for (module, code) in modules() {
+        let bare = code.contains(".route(") || code.contains(".route_service(");
+        assert!(!(of_a_face(&module) && bare), "{module} registers a route without its description");
+    }
 }
 
 #[test]

@@ -8,11 +8,12 @@ mod signals;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use axum::Router;
 use tokio::{runtime::Runtime, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
+    api_doc::{Description, described, described_with_page},
     config::Settings,
     edge::{Gateway, GatewayParts, Live, PublicServer, bind, refresh_addresses},
     guard::Guard,
@@ -175,6 +176,8 @@ impl Parts {
         let everything = oauth_router(settings, &services, true)
             .merge(manage_router(&services))
             .merge(ops_router(&services, readiness.clone()));
+        // Not all of this is behind the public URL, and where this listener is reached from is not known here.
+        let everything = described_with_page(everything, "/");
         let routes = ops::recorded(desk(everything), services.registry.metrics().clone(), settings.log.access);
         let listener = tokio::net::TcpListener::from_std(private).map_err(system)?;
         let served = private::serve(listener, routes, settings.server.header_timeout, stopping.clone());
@@ -188,10 +191,12 @@ impl Parts {
 
     fn gateway(&self, settings: &Settings, live: &Arc<ArcSwap<Live>>) -> Gateway {
         let expose = settings.server.expose_management;
-        let mut router = oauth_router(settings, &self.services, expose);
-        if expose {
-            router = router.merge(manage_router(&self.services));
-        }
+        let oauth = oauth_router(settings, &self.services, expose);
+        let router = if expose {
+            described(oauth.merge(manage_router(&self.services)), settings.public_url.as_str())
+        } else {
+            oauth.with_state(Arc::default()).into()
+        };
         Gateway::new(GatewayParts {
             settings: settings.server.clone(),
             public_url: settings.public_url.clone(),
@@ -213,7 +218,10 @@ impl Parts {
     }
 }
 
-fn oauth_router(settings: &Settings, services: &Services, organizations_introspect: bool) -> Router {
+/// Routes with their description, which wait for the document of them all.
+type Routes = OpenApiRouter<Arc<Description>>;
+
+fn oauth_router(settings: &Settings, services: &Services, organizations_introspect: bool) -> Routes {
     oauth::router(Oauth {
         registry: services.registry.clone(),
         tokens: services.tokens.clone(),
@@ -222,11 +230,11 @@ fn oauth_router(settings: &Settings, services: &Services, organizations_introspe
     })
 }
 
-fn manage_router(services: &Services) -> Router {
+fn manage_router(services: &Services) -> Routes {
     manage::router(Manage { registry: services.registry.clone(), tokens: services.tokens.clone() })
 }
 
-fn ops_router(services: &Services, readiness: Arc<Readiness>) -> Router {
+fn ops_router(services: &Services, readiness: Arc<Readiness>) -> Routes {
     let (metrics, passwords) = (services.registry.metrics().clone(), services.passwords.clone());
     ops::router(Ops { metrics, passwords, readiness })
 }

@@ -5,20 +5,24 @@ use std::sync::Arc;
 use axum::{extract::State, response::Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     Manage,
     caller::Caller,
-    envelope,
+    envelope::{self, One},
     error::ManageError,
-    paging::{InQuery, check_limit},
+    paging::{After, InQuery, Limit},
+    refusals::Always,
 };
 use crate::{
     model::{OrganizationId, Timestamp},
     store::Change,
 };
 
-#[derive(Serialize)]
+/// A change.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Change)]
 struct View<'a> {
     seq: i64,
     at: Timestamp,
@@ -27,6 +31,7 @@ struct View<'a> {
     subject: String,
     org_id: OrganizationId,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     request_id: Option<&'a str>,
 }
 
@@ -44,22 +49,34 @@ impl<'a> From<&'a Change> for View<'a> {
     }
 }
 
-/// The query of `GET /audit`: the `seq` to go on after, and how many at most.
-#[derive(Deserialize)]
-pub(super) struct Part {
+/// The query of `GET /audit`.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Slice {
+    /// The `seq` to go on after.
     #[serde(default)]
-    after: i64,
-    limit: Option<u32>,
+    #[param(inline)]
+    after: After,
+    /// How many changes at most.
+    #[serde(default)]
+    #[param(inline)]
+    limit: Limit,
 }
 
-/// `GET /audit`, in the order in which things happened.
+/// Lists what was done, in the order in which it happened.
+#[utoipa::path(
+    get, path = "/audit", operation_id = "listChanges", tag = "Audit trail",
+    security(("X-Org-Id" = [], "X-API-Key" = []), ("SlashID-OrgID" = [], "SlashID-API-Key" = [])),
+    params(Slice),
+    responses((status = 200, description = "Changes in the caller and below it, in the order in which they happened.", body = One<Vec<View>>), Always),
+)]
 pub(super) async fn list(
     State(manage): State<Arc<Manage>>,
     caller: Caller,
-    InQuery(part): InQuery<Part>,
+    InQuery(slice): InQuery<Slice>,
 ) -> Result<Response, ManageError> {
-    let limit = check_limit(part.limit)?;
-    let changes = manage.registry.store().changes_within(caller.organization().id, part.after, limit).await?;
+    let changes =
+        manage.registry.store().changes_within(caller.organization().id, slice.after.get(), slice.limit.get()).await?;
     let views: Vec<View<'_>> = changes.iter().map(View::from).collect();
     Ok(envelope::result(StatusCode::OK, views))
 }

@@ -3,6 +3,7 @@
 
 use axum::extract::{FromRequest, Request};
 use serde::{Deserialize, de::DeserializeOwned};
+use utoipa::ToSchema;
 
 use super::error::ManageError;
 use crate::web::read_body;
@@ -11,7 +12,7 @@ use crate::web::read_body;
 pub(super) struct Body<T>(pub(super) T);
 
 /// The body of a call that takes no members.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 

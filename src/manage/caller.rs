@@ -55,7 +55,7 @@ pub(super) struct ClientInTree {
     pub(super) caller: Caller,
     /// The client.
     pub(super) found: ClientWithSecrets,
-    part: Option<String>,
+    names: HashMap<String, String>,
 }
 
 impl ClientInTree {
@@ -65,8 +65,8 @@ impl ClientInTree {
     }
 
     /// What the path names below the client.
-    pub(super) fn part<T: std::str::FromStr>(&self) -> Result<T, ManageError> {
-        let part = self.part.as_deref().and_then(|text| text.parse().ok());
+    pub(super) fn part<T: std::str::FromStr>(&self, name: &str) -> Result<T, ManageError> {
+        let part = self.names.get(name).and_then(|text| text.parse().ok());
         part.ok_or(ManageError::NotFound)
     }
 }
@@ -77,11 +77,11 @@ impl FromRequestParts<Arc<Manage>> for ClientInTree {
     async fn from_request_parts(parts: &mut Parts, manage: &Arc<Manage>) -> Result<Self, ManageError> {
         let caller = Caller::from_request_parts(parts, manage).await?;
         let path = parts.extract::<Path<HashMap<String, String>>>().await;
-        let Path(mut names) = path.map_err(|_| ManageError::NotFound)?;
+        let Path(names) = path.map_err(|_| ManageError::NotFound)?;
         let id: Option<ClientId> = names.get("id").and_then(|text| text.parse().ok());
         let found = manage.registry.find_client(id.ok_or(ManageError::NotFound)?).await?;
         let within = |found: &ClientWithSecrets| found.owner.is_within(caller.organization().id);
         let found = found.filter(within).ok_or(ManageError::NotFound)?;
-        Ok(Self { caller, found, part: names.remove("part") })
+        Ok(Self { caller, found, names })
     }
 }

@@ -5,22 +5,29 @@ use std::{sync::Arc, time::Duration};
 use axum::{extract::State, response::Response};
 use http::StatusCode;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{
     Manage,
     body::Body,
     caller::{Caller, ClientInTree},
-    envelope,
+    envelope::{self, One, Part},
     error::ManageError,
-    paging::{InQuery, Paging},
+    paging::{InQuery, Paging, RowCursor},
+    refusals::{Absent, Always, TooLarge},
     values::{Audiences, Confidential, Grants, RedirectUris, Scopes, Seconds, UpToAYear, given, name},
     views::{ClientView, NewClientView},
 };
-use crate::{model::Name, registry::ClientDraft, store::ClientUpdate};
+use crate::{
+    model::{ClientId, Name},
+    registry::ClientDraft,
+    store::ClientUpdate,
+};
 
 /// The body of `POST /oauth2/clients`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ClientDraft)]
 pub(super) struct Draft {
     #[serde(deserialize_with = "name")]
     client_name: Name,
@@ -53,27 +60,37 @@ impl From<Draft> for ClientDraft {
 }
 
 /// The body of `PATCH /oauth2/clients/{id}`. What is left out stays; `null` takes away, where there may be none.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ClientPatch)]
 pub(super) struct Patch {
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Name>, nullable = false)]
     client_name: Option<GivenName>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     scopes: Option<Scopes>,
     #[serde(default, deserialize_with = "given", rename = "grant_types")]
+    #[schema(nullable = false)]
     _grant_types: Option<Grants>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Scopes>)]
     #[expect(clippy::option_option, reason = "left out, taken away, and set are three things")]
     default_scopes: Option<Option<Scopes>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     audiences: Option<Audiences>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     enabled: Option<bool>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     access_token_duration: Option<Seconds>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     refresh_token_duration: Option<UpToAYear>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     redirect_uris: Option<RedirectUris>,
 }
 
@@ -96,7 +113,13 @@ impl From<Patch> for ClientUpdate {
     }
 }
 
-/// `POST /oauth2/clients`.
+/// Creates a client.
+#[utoipa::path(
+    post, path = "/oauth2/clients", operation_id = "createClient", tag = "Clients",
+    security(("X-Org-Id" = [], "X-API-Key" = []), ("SlashID-OrgID" = [], "SlashID-API-Key" = [])),
+    request_body = Draft,
+    responses((status = 201, description = "Created; the secret is shown this once.", body = One<NewClientView>), Always, TooLarge),
+)]
 pub(super) async fn create(
     State(manage): State<Arc<Manage>>,
     caller: Caller,
@@ -107,23 +130,42 @@ pub(super) async fn create(
     Ok(envelope::result(StatusCode::CREATED, NewClientView::from(&new)))
 }
 
-/// `GET /oauth2/clients`: the caller's own.
+/// Lists the organisation's own clients.
+#[utoipa::path(
+    get, path = "/oauth2/clients", operation_id = "listClients", tag = "Clients",
+    security(("X-Org-Id" = [], "X-API-Key" = []), ("SlashID-OrgID" = [], "SlashID-API-Key" = [])),
+    params(Paging<RowCursor>),
+    responses((status = 200, description = "A part of the organisation's own clients.", body = Part<ClientView>), Always),
+)]
 pub(super) async fn list(
     State(manage): State<Arc<Manage>>,
     caller: Caller,
-    InQuery(paging): InQuery<Paging>,
+    InQuery(paging): InQuery<Paging<RowCursor>>,
 ) -> Result<Response, ManageError> {
-    let found = manage.registry.list_clients(caller.organization().id, paging.page()?).await?;
+    let found = manage.registry.list_clients(caller.organization().id, (&paging).into()).await?;
     let views: Vec<ClientView<'_>> = found.items.iter().map(ClientView::from).collect();
-    envelope::list(&views, &paging, found.next, found.total)
+    Ok(envelope::list(&views, &paging, found.next, found.total))
 }
 
-/// `GET /oauth2/clients/{id}`.
+/// Shows a client.
+#[utoipa::path(
+    get, path = "/oauth2/clients/{id}", operation_id = "getClient", tag = "Clients",
+    security(("X-Org-Id" = [], "X-API-Key" = []), ("SlashID-OrgID" = [], "SlashID-API-Key" = [])),
+    params(("id" = ClientId, Path, description = "The client.")),
+    responses((status = 200, description = "The client.", body = One<ClientView>), Always, Absent),
+)]
 pub(super) async fn show(target: ClientInTree) -> Response {
     envelope::result(StatusCode::OK, ClientView::from(&target.found.client))
 }
 
-/// `PATCH /oauth2/clients/{id}`.
+/// Changes a client. What is left out stays.
+#[utoipa::path(
+    patch, path = "/oauth2/clients/{id}", operation_id = "updateClient", tag = "Clients",
+    security(("X-Org-Id" = [], "X-API-Key" = []), ("SlashID-OrgID" = [], "SlashID-API-Key" = [])),
+    params(("id" = ClientId, Path, description = "The client.")),
+    request_body = Option<Patch>,
+    responses((status = 200, description = "The client as it is now.", body = One<ClientView>), Always, Absent, TooLarge),
+)]
 pub(super) async fn update(
     State(manage): State<Arc<Manage>>,
     target: ClientInTree,
@@ -137,7 +179,13 @@ pub(super) async fn update(
     Ok(envelope::result(StatusCode::OK, ClientView::from(&updated)))
 }
 
-/// `DELETE /oauth2/clients/{id}`.
+/// Deletes a client.
+#[utoipa::path(
+    delete, path = "/oauth2/clients/{id}", operation_id = "deleteClient", tag = "Clients",
+    security(("X-Org-Id" = [], "X-API-Key" = []), ("SlashID-OrgID" = [], "SlashID-API-Key" = [])),
+    params(("id" = ClientId, Path, description = "The client.")),
+    responses((status = 204, description = "Deleted, and its tokens revoked with it."), Always, Absent),
+)]
 pub(super) async fn delete(State(manage): State<Arc<Manage>>, target: ClientInTree) -> Result<StatusCode, ManageError> {
     manage.registry.delete_client(target.id(), target.caller.audit(&manage)).await?;
     Ok(StatusCode::NO_CONTENT)

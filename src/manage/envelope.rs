@@ -6,32 +6,41 @@ use axum::{
 };
 use http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{error::ManageError, paging::Paging};
+use super::paging::Paging;
 
-#[derive(Serialize)]
-struct Envelope<T> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    meta: Option<Meta>,
+/// One thing.
+#[derive(Serialize, ToSchema)]
+pub(super) struct One<T> {
     result: T,
 }
 
-#[derive(Serialize)]
+/// A part of a list.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Part<'a, T> {
+    meta: Meta,
+    result: &'a [T],
+}
+
+#[derive(Serialize, ToSchema)]
 struct Meta {
     cursor_pagination: CursorPagination,
-    /// For programs that know no cursors, and so see no page but the first.
+    /// On the first page, for programs that know no cursors and so see no other.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pagination: Option<Pagination>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct CursorPagination {
     limit: u32,
+    /// Where the next part begins; empty at the end.
     cursor: String,
     total_count: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Pagination {
     limit: u32,
     offset: u32,
@@ -40,22 +49,22 @@ struct Pagination {
 
 /// One thing.
 pub(super) fn result(status: StatusCode, result: impl Serialize) -> Response {
-    (status, Json(Envelope { meta: None, result })).into_response()
+    (status, Json(One { result })).into_response()
 }
 
 /// A part of a list, and where the next part begins; nowhere at the end.
-pub(super) fn list(
+pub(super) fn list<C: utoipa::PartialSchema>(
     items: &[impl Serialize],
-    paging: &Paging,
+    paging: &Paging<C>,
     next: Option<impl ToString>,
     total_count: u64,
-) -> Result<Response, ManageError> {
-    let limit = paging.limit()?;
+) -> Response {
+    let limit = paging.limit.get();
     let cursor = next.map(|next| next.to_string()).unwrap_or_default();
-    let first = paging.is_first();
+    let first = paging.cursor.is_none();
     let meta = Meta {
         cursor_pagination: CursorPagination { limit, cursor, total_count },
         pagination: first.then_some(Pagination { limit, offset: 0, total_count }),
     };
-    Ok(Json(Envelope { meta: Some(meta), result: items }).into_response())
+    Json(Part { meta, result: items }).into_response()
 }

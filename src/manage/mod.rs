@@ -27,6 +27,8 @@ mod envelope;
 mod error;
 mod organizations;
 mod paging;
+mod refusals;
+mod schema;
 mod secrets;
 mod tokens;
 mod values;
@@ -34,10 +36,7 @@ mod views;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    routing::{delete, get, post, put},
-};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use views::{
     ClientView, NewClientView, NewOrganizationView, NewSecretView, OrganizationView, SecretView, TokenView,
@@ -54,21 +53,24 @@ pub struct Manage {
     pub tokens: Arc<Tokens>,
 }
 
-/// The endpoints' routes; [`crate::web::desk`] makes them whole.
-pub fn router(manage: Manage) -> Router {
-    Router::new()
-        .route("/oauth2/clients", post(clients::create).get(clients::list))
-        .route("/oauth2/clients/{id}", get(clients::show).patch(clients::update).delete(clients::delete))
-        .route("/oauth2/clients/{id}/secret", put(secrets::replace))
-        .route("/oauth2/clients/{id}/secrets", get(secrets::list).post(secrets::add))
-        .route("/oauth2/clients/{id}/secrets/{part}", delete(secrets::remove))
-        .route("/oauth2/clients/{id}/tokens", get(tokens::list).delete(tokens::revoke_all))
-        .route("/oauth2/clients/{id}/tokens/{part}", delete(tokens::revoke))
-        .route("/organizations", delete(organizations::delete))
-        .route("/organizations/api-keys", put(organizations::rotate_key))
-        .route("/organizations/suborganizations", post(organizations::create_below).get(organizations::list_below))
-        .route("/audit", get(audit::list))
-        .with_state(Arc::new(manage))
+/// The endpoints' routes, each with its description; [`crate::web::desk`] makes them whole.
+pub fn router<S: Clone + Send + Sync + 'static>(manage: Manage) -> OpenApiRouter<S> {
+    let longest = manage.registry.settings().max_token_duration;
+    let mut routes = OpenApiRouter::new()
+        .routes(routes!(clients::create, clients::list))
+        .routes(routes!(clients::show, clients::update, clients::delete))
+        .routes(routes!(secrets::replace))
+        .routes(routes!(secrets::list, secrets::add))
+        .routes(routes!(secrets::remove))
+        .routes(routes!(tokens::list, tokens::revoke_all))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(organizations::delete))
+        .routes(routes!(organizations::rotate_key))
+        .routes(routes!(organizations::create_below, organizations::list_below))
+        .routes(routes!(audit::list))
+        .with_state(Arc::new(manage));
+    schema::bound_token_durations(routes.get_openapi_mut(), longest);
+    routes
 }
 
 #[cfg(test)]

@@ -7,50 +7,105 @@ use axum::{
     extract::{FromRequestParts, Query},
 };
 use http::request::Parts;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
 
 use super::{Manage, error::ManageError};
 use crate::store::Page;
 
-const DEFAULT_LIMIT: u32 = 50;
-const MOST: u32 = 1000;
+/// How many items at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub(super) struct Limit(u32);
 
-/// What the query says, of which other members are ignored.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Paging {
-    limit: Option<u32>,
-    cursor: Option<String>,
+impl Limit {
+    /// The most that can be asked for.
+    pub(super) const MOST: u32 = 1000;
+
+    /// The number.
+    pub(super) const fn get(self) -> u32 {
+        self.0
+    }
 }
 
-impl Paging {
+impl Default for Limit {
+    fn default() -> Self {
+        Self(50)
+    }
+}
+
+impl TryFrom<u32> for Limit {
+    type Error = &'static str;
+
+    fn try_from(limit: u32) -> Result<Self, &'static str> {
+        (1..=Self::MOST).contains(&limit).then_some(Self(limit)).ok_or("must be 1 to 1000")
+    }
+}
+
+/// The `seq` that a part of the audit trail begins after.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(try_from = "i64")]
+pub(super) struct After(i64);
+
+impl After {
+    /// The number.
+    pub(super) const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for After {
+    type Error = &'static str;
+
+    fn try_from(seq: i64) -> Result<Self, &'static str> {
+        if seq < 0 { Err("must be 0 or more") } else { Ok(Self(seq)) }
+    }
+}
+
+/// Where a page of rows of the store ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RowCursor(i64);
+
+impl FromStr for RowCursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let fits = text.len() <= 18 && text.bytes().all(|b| b.is_ascii_digit());
+        text.parse().ok().filter(|_| fits).map(Self).ok_or(())
+    }
+}
+
+/// Which part of a list is asked for, by cursors `C`. Other members of the query are ignored.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(bound = "C: FromStr + utoipa::PartialSchema")]
+#[into_params(parameter_in = Query)]
+pub(super) struct Paging<C: utoipa::PartialSchema> {
     /// How many items at most.
-    pub(super) fn limit(&self) -> Result<u32, ManageError> {
-        check_limit(self.limit)
-    }
-
-    /// Where the page before ended; nothing for the first page.
-    pub(super) fn after<T: FromStr>(&self) -> Result<Option<T>, ManageError> {
-        let cursor = self.cursor.as_deref().filter(|cursor| !cursor.is_empty());
-        let not_ours = |_| ManageError::Invalid("`cursor`: not one that was given out here".into());
-        cursor.map(str::parse).transpose().map_err(not_ours)
-    }
-
-    /// Whether the first page is asked for.
-    pub(super) fn is_first(&self) -> bool {
-        self.cursor.as_deref().is_none_or(str::is_empty)
-    }
-
-    /// The part of a list in the store.
-    pub(super) fn page(&self) -> Result<Page, ManageError> {
-        Ok(Page { after: self.after()?, limit: self.limit()? })
-    }
+    #[serde(default)]
+    #[param(inline)]
+    pub(super) limit: Limit,
+    /// Where the page before ended: the `cursor` of its answer. Empty or left out: the first page.
+    #[serde(default = "first", deserialize_with = "cursor")]
+    #[param(inline, nullable = false)]
+    pub(super) cursor: Option<C>,
 }
 
-/// A limit within its bounds, or the default.
-pub(super) fn check_limit(limit: Option<u32>) -> Result<u32, ManageError> {
-    let limit = limit.unwrap_or(DEFAULT_LIMIT);
-    let fits = (1..=MOST).contains(&limit);
-    fits.then_some(limit).ok_or_else(|| ManageError::Invalid(format!("`limit`: 1 to {MOST}")))
+fn first<C>() -> Option<C> {
+    None
+}
+
+fn cursor<'de, D: Deserializer<'de>, C: FromStr>(deserializer: D) -> Result<Option<C>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let not_ours = |_| D::Error::custom("not one that was given out here");
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(not_ours) }
+}
+
+impl From<&Paging<RowCursor>> for Page {
+    fn from(paging: &Paging<RowCursor>) -> Self {
+        Self { after: paging.cursor.map(|cursor| cursor.0), limit: paging.limit.0 }
+    }
 }
 
 /// The query as a `T`; what is wrong with it is a 400.
@@ -71,17 +126,18 @@ impl<T: DeserializeOwned + Send + 'static> FromRequestParts<Arc<Manage>> for InQ
 mod tests {
     use super::*;
 
-    fn paging(limit: Option<u32>, cursor: &str) -> Paging {
-        Paging { limit, cursor: Some(cursor.to_owned()) }
+    fn page(query: &str) -> Option<Page> {
+        let uri = format!("/?{query}").parse().unwrap();
+        Query::<Paging<RowCursor>>::try_from_uri(&uri).ok().map(|Query(paging)| Page::from(&paging))
     }
 
     #[test]
     fn a_page_has_a_bounded_limit_and_a_cursor_of_ours() {
-        assert_eq!(Paging::default().page(), Ok(Page { after: None, limit: 50 }));
-        assert_eq!(paging(Some(1000), "7").page(), Ok(Page { after: Some(7), limit: 1000 }));
-        assert_eq!(paging(None, "").page(), Ok(Page { after: None, limit: 50 }));
-        for bad in [paging(Some(0), ""), paging(Some(1001), ""), paging(None, "x")] {
-            assert!(matches!(bad.page(), Err(ManageError::Invalid(_))), "{bad:?}");
+        assert_eq!(page(""), Some(Page { after: None, limit: 50 }));
+        assert_eq!(page("limit=1000&cursor=7&other=x"), Some(Page { after: Some(7), limit: 1000 }));
+        assert_eq!(page("cursor="), Some(Page { after: None, limit: 50 }));
+        for bad in ["limit=0", "limit=1001", "limit=", "cursor=x", "cursor=-1", "cursor=%2B1"] {
+            assert_eq!(page(bad), None, "{bad}");
         }
     }
 }

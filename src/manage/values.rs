@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use http::Uri;
 use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::model::{AudienceError, AudienceSet, Name, ScopeError, ScopeSet, parse_duration};
 
 /// The longest duration that is kept without being checked against a setting: a year.
-const MOST: Duration = Duration::from_hours(24 * 366);
-/// The most redirect URIs of a client, and the longest of them in bytes.
-const MOST_URIS: usize = 32;
-const LONGEST_URI: usize = 2048;
+pub(super) const MOST: Duration = Duration::from_hours(24 * 366);
+/// The most redirect URIs of a client.
+pub(super) const MOST_URIS: usize = 32;
+/// The longest of them in bytes.
+pub(super) const LONGEST_URI: usize = 2048;
 
 /// A member that may be left out but not be `null`: for `#[serde(default, deserialize_with = "given")]`.
 pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
@@ -111,7 +111,8 @@ impl TryFrom<String> for Overlap {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, &'static str> {
-        let duration = parse_duration(&text).ok().filter(|duration| *duration <= MOST);
+        let whole = |duration: &Duration| *duration <= MOST && !text.ends_with("ms");
+        let duration = parse_duration(&text).ok().filter(whole);
         duration.map(Self).ok_or("must be a duration such as 30s, 24h or 7d, up to 366d")
     }
 }
@@ -144,7 +145,22 @@ fn is_absolute_uri(text: &str) -> bool {
     }
     let web = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
     // A web address needs a host; a program's own scheme may go without.
-    !web || (rest.starts_with("//") && text.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(|h| !h.is_empty())))
+    !web || rest.strip_prefix("//").is_some_and(begins_with_host)
+}
+
+/// Whether this is a name or an address, a port or none, and then the end, a path or a query.
+fn begins_with_host(rest: &str) -> bool {
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let consists = |text: &str, of: fn(u8) -> bool| !text.is_empty() && text.bytes().all(of);
+    let host_fits = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => consists(address, |b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.')),
+        None => consists(host, |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')),
+    };
+    host_fits && port.is_none_or(|port| port.len() <= 5 && consists(port, |b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -157,7 +173,7 @@ mod tests {
             let read = Overlap::try_from(text.to_owned()).map(|overlap| overlap.0);
             assert_eq!(read, Ok(Duration::from_hours(hours)), "{text}");
         }
-        for bad in ["", "7", "-7d", "1month", "367d", "7 dogs"] {
+        for bad in ["", "7", "-7d", "1month", "367d", "7 dogs", "2000ms"] {
             assert!(Overlap::try_from(bad.to_owned()).is_err(), "{bad}");
         }
     }
@@ -165,9 +181,14 @@ mod tests {
     #[test]
     fn redirect_uris_are_absolute() {
         let check = |text: &str| RedirectUris::try_from(vec![text.to_owned()]).is_ok();
-        for good in
-            ["https://a.example/cb?x=1", "http://127.0.0.1:80/", "com.example.app:/cb", "urn:ietf:wg:oauth:2.0:oob"]
-        {
+        for good in [
+            "https://a.example/cb?x=1",
+            "http://127.0.0.1:80/",
+            "http://[::1]:80",
+            "HTTPS://a?x",
+            "com.example.app:/cb",
+            "urn:ietf:wg:oauth:2.0:oob",
+        ] {
             assert!(check(good), "{good}");
         }
         let long = format!("https://a/{}", "x".repeat(LONGEST_URI));
@@ -177,6 +198,9 @@ mod tests {
             "a.example/cb",
             "https:///cb",
             "https:cb",
+            "https://user@a/cb",
+            "https://a:/cb",
+            "https://[::1/cb",
             "https://a#b",
             "https://a b",
             "1a:/x",

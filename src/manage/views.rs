@@ -2,22 +2,25 @@
 //! secret but the one that was just made.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     model::{
-        AudienceSet, Client, ClientId, Name, Organization, OrganizationId, ScopeSet, SecretId, Shown, StoredSecret,
-        Timestamp, Token, TokenId,
+        AudienceClaim, AudienceSet, Client, ClientId, Name, Organization, OrganizationId, ScopeSet, SecretId, Shown,
+        StoredSecret, Timestamp, Token, TokenId,
     },
     registry::{NewClient, NewOrganizationKey, NewSecret},
 };
 
 /// An organisation.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Organization)]
 pub struct OrganizationView<'a> {
     /// Its identifier.
     pub id: OrganizationId,
     /// The organisation above; left out for a root.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub parent_id: Option<OrganizationId>,
     /// Its name.
     pub org_name: &'a Name,
@@ -37,7 +40,8 @@ impl<'a> From<&'a Organization> for OrganizationView<'a> {
 }
 
 /// An organisation with the only sight of its key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NewOrganization)]
 pub struct NewOrganizationView<'a> {
     /// The organisation.
     #[serde(flatten)]
@@ -53,39 +57,46 @@ impl<'a> From<&'a NewOrganizationKey> for NewOrganizationView<'a> {
 }
 
 /// A client.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Client)]
 pub struct ClientView<'a> {
     /// Its identifier.
     pub client_id: ClientId,
     /// Its name.
     pub client_name: &'a Name,
     /// Always the one that there is.
+    #[schema(min_items = 1)]
     pub grant_types: [&'static str; 1],
     /// None: there is no authorization endpoint.
+    #[schema(max_items = 0)]
     pub response_types: [&'static str; 0],
-    /// See [`Client::scopes`].
+    /// The scopes that its tokens may have.
     pub scopes: &'a ScopeSet,
-    /// See [`Client::default_scopes`].
+    /// What a token gets whose request names no scope; left out if that is all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub default_scopes: Option<&'a ScopeSet>,
-    /// See [`Client::audiences`].
+    /// The audiences that its tokens may have.
     pub audiences: &'a AudienceSet,
     /// Never: machine clients are confidential.
     pub public: bool,
-    /// See [`Client::enabled`].
+    /// Whether it may authenticate and its tokens are good.
     pub enabled: bool,
-    /// See [`Client::token_duration`]; in seconds.
+    /// How long its tokens live, in seconds.
     pub access_token_duration: u64,
-    /// See [`Client::refresh_token_duration`]; in seconds.
+    /// Kept for programs that set it, in seconds; left out if none did.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub refresh_token_duration: Option<u64>,
-    /// See [`Client::redirect_uris`].
+    /// Kept for programs that set it; left out if none did.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub redirect_uris: Option<&'a [String]>,
     /// When it was created.
     pub created_at: Timestamp,
-    /// See [`Client::last_used`]; left out while never.
+    /// When it last authenticated or one of its tokens was used; left out while never.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub last_used: Option<Timestamp>,
 }
 
@@ -111,7 +122,8 @@ impl<'a> From<&'a Client> for ClientView<'a> {
 }
 
 /// A client with the only sight of its secret.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NewClient)]
 pub struct NewClientView<'a> {
     /// The client.
     #[serde(flatten)]
@@ -127,7 +139,8 @@ impl<'a> From<&'a NewClient> for NewClientView<'a> {
 }
 
 /// A secret of a client, without its text.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ClientSecret)]
 pub struct SecretView<'a> {
     /// Its identifier.
     pub id: SecretId,
@@ -137,9 +150,11 @@ pub struct SecretView<'a> {
     pub created_at: Timestamp,
     /// From when on it is refused; left out if never.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub expires_at: Option<Timestamp>,
     /// When it last authenticated its client; left out while never.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub last_used: Option<Timestamp>,
 }
 
@@ -156,7 +171,8 @@ impl<'a> From<&'a StoredSecret> for SecretView<'a> {
 }
 
 /// A secret with the only sight of its text.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NewClientSecret)]
 pub struct NewSecretView<'a> {
     /// The secret.
     #[serde(flatten)]
@@ -172,7 +188,8 @@ impl<'a> From<&'a NewSecret> for NewSecretView<'a> {
 }
 
 /// A living token, without its text.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Token)]
 pub struct TokenView<'a> {
     /// Its identifier.
     pub jti: TokenId,
@@ -180,6 +197,7 @@ pub struct TokenView<'a> {
     pub scopes: &'a ScopeSet,
     /// Its audiences, as the claim has them; left out if it has none.
     #[serde(skip_serializing_if = "AudienceSet::is_empty", serialize_with = "AudienceSet::serialize_as_claim")]
+    #[schema(value_type = Option<AudienceClaim>, nullable = false)]
     pub aud: &'a AudienceSet,
     /// When it was issued.
     pub iat: Timestamp,
@@ -187,6 +205,7 @@ pub struct TokenView<'a> {
     pub exp: Timestamp,
     /// When it was last used at the proxy; left out while never.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub last_used: Option<Timestamp>,
 }
 

@@ -52,6 +52,16 @@ impl serde::Serialize for Audience {
     }
 }
 
+/// Audiences as the claim `aud` has them; see [`AudienceSet::serialize_as_claim`].
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum AudienceClaim<'a> {
+    /// The only one.
+    One(&'a Audience),
+    /// Several.
+    Several(&'a [Audience]),
+}
+
 /// Audiences, sorted and without doubles; cheap to clone. Its `Display` has one blank between two.
 #[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 pub struct AudienceSet(Arc<[Audience]>);
@@ -67,11 +77,11 @@ impl AudienceSet {
     pub fn from_texts<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Self, AudienceError> {
         let audiences: Result<Vec<Audience>, _> = texts.into_iter().map(|text| text.as_ref().parse()).collect();
         let mut audiences = audiences?;
-        audiences.sort_unstable();
-        audiences.dedup();
         if audiences.len() > Self::MAX {
             return Err(AudienceError::TooMany);
         }
+        audiences.sort_unstable();
+        audiences.dedup();
         Ok(Self(audiences.into()))
     }
 
@@ -104,10 +114,11 @@ impl AudienceSet {
     /// # Errors
     /// What the serializer says.
     pub fn serialize_as_claim<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &*self.0 {
-            [only] => serde::Serialize::serialize(only, serializer),
-            _ => serde::Serialize::serialize(self, serializer),
-        }
+        let claim = match &*self.0 {
+            [only] => AudienceClaim::One(only),
+            several => AudienceClaim::Several(several),
+        };
+        serde::Serialize::serialize(&claim, serializer)
     }
 
     /// The audiences that both have.

@@ -5,13 +5,14 @@ use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
+use utoipa::IntoResponses;
 
 use crate::{
     model::RandomError,
     registry::AuthenticationError,
     store::StoreError,
     tokens::IssueError,
-    web::{BodyError, ConflictingHeaders, Refusal},
+    web::{BodyError, ConflictingHeaders, DescribedResponses, Refusal, describe_refusals},
 };
 
 /// Why a call was not answered as asked.
@@ -147,6 +148,21 @@ impl From<IssueError> for OauthError {
             IssueError::Store(error) => error.into(),
             IssueError::Random(error) => error.into(),
         }
+    }
+}
+
+/// What each of the endpoints may refuse with, for the API's description.
+pub(super) enum Refusals {}
+
+impl IntoResponses for Refusals {
+    fn responses() -> DescribedResponses {
+        describe_refusals([
+            (400, "A parameter is missing, repeated, malformed or beyond what the client may have."),
+            (401, "The client's credentials are missing or wrong."),
+            (413, "The form is longer than 64 KiB."),
+            (500, "Something is broken; the operator finds the cause in the log by the request's id."),
+            (503, "It cannot be answered at the moment; try again."),
+        ])
     }
 }
 

@@ -6,10 +6,21 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use http::HeaderMap;
 use serde::Serialize;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        ObjectBuilder, Ref, RefOr, Schema,
+        schema::{AdditionalProperties, AllOfBuilder, OneOfBuilder, Type},
+    },
+};
 
-use super::{Oauth, client_auth, error::OauthError, form::Form};
+use super::{
+    Oauth, client_auth,
+    error::{OauthError, Refusals},
+    form::{Form, scope_parameter},
+};
 use crate::{
-    model::{AudienceSet, ClientId, OrganizationId, ScopeSet, TokenId},
+    model::{AudienceClaim, AudienceSet, ClientId, OrganizationId, ScopeSet, TokenId},
     registry::AuthenticationError,
     tokens::Grant,
     web::organization_credentials,
@@ -26,7 +37,7 @@ pub struct Introspection {
 }
 
 /// What a living token grants.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ActiveToken {
     /// The client that it was issued to.
     pub client_id: ClientId,
@@ -40,12 +51,14 @@ pub struct ActiveToken {
     pub sub: OrganizationId,
     /// Its audiences; left out if it has none.
     #[serde(skip_serializing_if = "AudienceSet::is_empty", serialize_with = "AudienceSet::serialize_as_claim")]
+    #[schema(value_type = Option<AudienceClaim>, nullable = false)]
     pub aud: AudienceSet,
     /// Who issued it.
     pub iss: String,
     /// Its identifier.
     pub jti: TokenId,
     /// Always `bearer`.
+    #[schema(pattern = "^bearer$")]
     pub token_type: &'static str,
 }
 
@@ -68,7 +81,56 @@ impl Introspection {
     }
 }
 
-/// `POST /oauth2/tokens/introspect`.
+impl utoipa::PartialSchema for Introspection {
+    fn schema() -> RefOr<Schema> {
+        let active = |active: bool| {
+            let value = ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([active]));
+            ObjectBuilder::new().property("active", value).required("active")
+        };
+        let good = AllOfBuilder::new().item(active(true)).item(Ref::from_schema_name(ActiveToken::name()));
+        let bad = active(false).additional_properties(Some(AdditionalProperties::FreeForm(false)));
+        Schema::from(OneOfBuilder::new().item(good).item(bad)).into()
+    }
+}
+
+impl ToSchema for Introspection {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((ActiveToken::name().into_owned(), <ActiveToken as utoipa::PartialSchema>::schema()));
+        ActiveToken::schemas(schemas);
+    }
+}
+
+/// What the form of an introspection request may hold.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is a description: the form is read by its parameters' names")]
+struct IntrospectionRequest {
+    /// The token's text.
+    #[schema(min_length = 1)]
+    token: String,
+    /// What kind of token it may be; there is one kind.
+    #[schema(nullable = false)]
+    token_type_hint: Option<String>,
+    /// Scopes with one blank between two: the token counts as active only if it has them all.
+    #[schema(schema_with = scope_parameter)]
+    scope: Option<String>,
+    /// With `client_secret`, in place of HTTP Basic.
+    #[schema(nullable = false)]
+    client_id: Option<String>,
+    /// See `client_id`.
+    #[schema(nullable = false)]
+    client_secret: Option<String>,
+}
+
+/// Tells whether a token is good, and what it grants (RFC 7662).
+#[utoipa::path(
+    post, path = "/oauth2/tokens/introspect", operation_id = "introspectToken", tag = "OAuth 2.0",
+    security(
+        ("client" = []), (),
+        ("X-Org-Id" = [], "X-API-Key" = []), ("SlashID-OrgID" = [], "SlashID-API-Key" = []),
+    ),
+    request_body(content = IntrospectionRequest, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "What the token grants, or that it is not good.", body = Introspection), Refusals),
+)]
 pub(super) async fn introspect(
     State(oauth): State<Arc<Oauth>>,
     headers: HeaderMap,

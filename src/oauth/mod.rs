@@ -21,15 +21,12 @@ mod token;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use introspect::{ActiveToken, Introspection};
 pub use token::TokenReply;
 
-use crate::{registry::Registry, tokens::Tokens};
+use crate::{registry::Registry, tokens::Tokens, web::alias};
 
 /// What the endpoints work with.
 #[derive(Debug)]
@@ -44,17 +41,14 @@ pub struct Oauth {
     pub organizations_introspect: bool,
 }
 
-/// The endpoints' routes; [`crate::web::desk`] makes them whole.
-pub fn router(oauth: Oauth) -> Router {
-    Router::new()
-        .route("/oauth2/tokens", post(token::token))
-        .route("/oauth2/token", post(token::token))
-        .route("/oauth2/tokens/introspect", post(introspect::introspect))
-        .route("/oauth2/introspect", post(introspect::introspect))
-        .route("/oauth2/tokens/revoke", post(revoke::revoke))
-        .route("/oauth2/revoke", post(revoke::revoke))
-        .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
-        .route("/.well-known/oauth-protected-resource", get(metadata::protected_resource))
+/// The endpoints' routes, each with its description; [`crate::web::desk`] makes them whole.
+pub fn router<S: Clone + Send + Sync + 'static>(oauth: Oauth) -> OpenApiRouter<S> {
+    OpenApiRouter::new()
+        .routes(alias("/oauth2/token", routes!(token::token)))
+        .routes(alias("/oauth2/introspect", routes!(introspect::introspect)))
+        .routes(alias("/oauth2/revoke", routes!(revoke::revoke)))
+        .routes(routes!(metadata::authorization_server))
+        .routes(routes!(metadata::protected_resource))
         .with_state(Arc::new(oauth))
 }
 

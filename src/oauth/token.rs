@@ -9,19 +9,25 @@ use axum::{
 };
 use http::{HeaderMap, header};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{Oauth, client_auth, error::OauthError, form::Form};
+use super::{
+    Oauth, client_auth,
+    error::{OauthError, Refusals},
+    form::{Form, audience_parameters, scope_parameter},
+};
 use crate::{
     model::{AudienceSet, ScopeSet, Shown},
     tokens::{IssueRequest, Issued},
 };
 
 /// The reply of RFC 6749 section 5.1.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct TokenReply<'a> {
     /// The token's text.
     pub access_token: Shown<'a>,
     /// Always `bearer`.
+    #[schema(pattern = "^bearer$")]
     pub token_type: &'static str,
     /// Its lifetime in seconds.
     pub expires_in: u64,
@@ -40,7 +46,37 @@ impl<'a> From<&'a Issued> for TokenReply<'a> {
     }
 }
 
-/// `POST /oauth2/tokens`.
+/// What the form of a token request may hold.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is a description: the form is read by its parameters' names")]
+struct TokenRequest {
+    /// The one grant of machine clients.
+    #[schema(pattern = "^client_credentials$")]
+    grant_type: String,
+    /// Scopes with one blank between two; left out: the client's default scopes.
+    #[schema(schema_with = scope_parameter)]
+    scope: Option<String>,
+    /// Some of the client's audiences (RFC 8707); left out, as `audience` too: all of them.
+    #[schema(schema_with = audience_parameters)]
+    resource: Option<Vec<String>>,
+    /// The same as `resource`.
+    #[schema(schema_with = audience_parameters)]
+    audience: Option<Vec<String>>,
+    /// With `client_secret`, in place of HTTP Basic.
+    #[schema(nullable = false)]
+    client_id: Option<String>,
+    /// See `client_id`.
+    #[schema(nullable = false)]
+    client_secret: Option<String>,
+}
+
+/// Issues a token: the grant `client_credentials` (RFC 6749 section 4.4).
+#[utoipa::path(
+    post, path = "/oauth2/tokens", operation_id = "issueToken", tag = "OAuth 2.0",
+    security(("client" = []), ()),
+    request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "The token; its text is shown this once.", body = TokenReply), Refusals),
+)]
 pub(super) async fn token(
     State(oauth): State<Arc<Oauth>>,
     headers: HeaderMap,

@@ -12,18 +12,23 @@ mod record;
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     response::{IntoResponse, Response},
-    routing::get,
 };
 use http::{StatusCode, header};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use readiness::{NotReady, Readiness};
 pub use record::recorded;
 
-use crate::{observe::Metrics, registry::Passwords, web::Refusal};
+use crate::{
+    observe::Metrics,
+    registry::Passwords,
+    web::{DescribedResponses, Refusal, alias, describe_refusals},
+};
 
 /// What the endpoints work with.
 #[derive(Debug)]
@@ -36,17 +41,47 @@ pub struct Ops {
     pub readiness: Arc<Readiness>,
 }
 
-/// The endpoints' routes; [`crate::web::desk`] makes them whole.
-pub fn router(ops: Ops) -> Router {
-    Router::new()
-        .route("/metrics", get(metrics))
-        .route("/health/alive", get(alive))
-        .route("/healthz", get(alive))
-        .route("/health/ready", get(ready))
-        .route("/readyz", get(ready))
+/// The endpoints' routes, each with its description; [`crate::web::desk`] makes them whole.
+pub fn router<S: Clone + Send + Sync + 'static>(ops: Ops) -> OpenApiRouter<S> {
+    OpenApiRouter::new()
+        .routes(routes!(metrics))
+        .routes(alias("/healthz", routes!(alive)))
+        .routes(alias("/readyz", routes!(ready)))
         .with_state(Arc::new(ops))
 }
 
+/// That all is well.
+#[derive(Serialize, ToSchema)]
+struct Status {
+    /// Always `ok`.
+    #[schema(pattern = "^ok$")]
+    status: &'static str,
+}
+
+enum Broken {}
+
+impl utoipa::IntoResponses for Broken {
+    fn responses() -> DescribedResponses {
+        describe_refusals([(500, "The metrics cannot be written; the log says why.")])
+    }
+}
+
+enum Unready {}
+
+impl utoipa::IntoResponses for Unready {
+    fn responses() -> DescribedResponses {
+        describe_refusals([(
+            503,
+            "New requests are not welcome: the process is stopping, or the store does not answer.",
+        )])
+    }
+}
+
+/// The metrics, in Prometheus' text form.
+#[utoipa::path(
+    get, path = "/metrics", tag = "Operation",
+    responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain"), Broken),
+)]
 async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
     ops.metrics.argon2_queue_depth.set(i64::try_from(ops.passwords.queue_depth()).unwrap_or(i64::MAX));
     match ops.metrics.encode() {
@@ -58,13 +93,23 @@ async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
     }
 }
 
-async fn alive() -> Json<Value> {
-    Json(json!({"status": "ok"}))
+/// Answers as long as the process does.
+#[utoipa::path(
+    get, path = "/health/alive", tag = "Operation",
+    responses((status = 200, description = "The process answers.", body = Status)),
+)]
+async fn alive() -> Json<Status> {
+    Json(Status { status: "ok" })
 }
 
-async fn ready(State(ops): State<Arc<Ops>>) -> Result<Json<Value>, Refusal> {
+/// Tells whether new requests are welcome.
+#[utoipa::path(
+    get, path = "/health/ready", tag = "Operation",
+    responses((status = 200, description = "They are.", body = Status), Unready),
+)]
+async fn ready(State(ops): State<Arc<Ops>>) -> Result<Json<Status>, Refusal> {
     match ops.readiness.check().await {
-        Ok(()) => Ok(Json(json!({"status": "ok"}))),
+        Ok(()) => Ok(Json(Status { status: "ok" })),
         Err(reason) => Err(Refusal::unavailable("unavailable", reason.to_string())),
     }
 }
@@ -79,6 +124,8 @@ mod tests {
             testing::{request, send},
         },
     };
+    use axum::Router;
+    use serde_json::json;
 
     fn face() -> (World, Router, Arc<Readiness>) {
         let world = World::new();

@@ -21,8 +21,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The routes of one listener, made whole: each request has a [`RequestId`] among its extensions (the listener's, else
 /// the caller's, else a random one) and each answer names it; what is not there is a 404 or 405 in our form; no answer
 /// is kept by a cache unless its endpoint says so.
-pub fn desk(routes: Router) -> Router {
-    let routes = routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed);
+pub fn desk(routes: impl Into<Router>) -> Router {
+    let routes = routes.into().fallback(not_found).method_not_allowed_fallback(method_not_allowed);
     // A router of its own around the routes: `Allow` is set by a router on its way out.
     Router::new().fallback_service(routes).layer(from_fn(answer))
 }

@@ -7,14 +7,17 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::model::mask_secrets;
 
 mod body;
+mod description;
 mod desk;
 mod organization;
 
 pub use body::{BodyError, MAX_BODY, read_body};
+pub use description::{DescribedResponses, alias, describe_refusals, refusal_schemas};
 pub use desk::desk;
 pub use organization::{ConflictingHeaders, OrganizationCredentials, organization_credentials};
 
@@ -33,16 +36,22 @@ pub struct Refusal {
     pub cause: Option<String>,
 }
 
-#[derive(Serialize)]
+/// The body of every refusal.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Refusal)]
 struct Body<'a> {
+    /// A code for programs.
     error: &'a str,
+    /// Words for people.
     error_description: &'a str,
+    /// The request's name in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     request_id: Option<&'a str>,
     errors: [HttpError<'a>; 1],
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct HttpError<'a> {
     httpcode: u16,
     message: &'a str,
