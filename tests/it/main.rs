@@ -14,6 +14,7 @@ mod command_line;
 mod durability;
 mod identity;
 mod journey;
+mod libraries;
 mod paths;
 mod reload;
 mod start_and_stop;
