@@ -7,6 +7,11 @@ use serde_json::{Value, json};
 
 use super::Oauth;
 
+/// The well-known name of [`authorization_server`].
+pub(super) const AUTHORIZATION_SERVER: &str = "oauth-authorization-server";
+/// The well-known name of [`protected_resource`].
+pub(super) const PROTECTED_RESOURCE: &str = "oauth-protected-resource";
+
 const AUTHENTICATION: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
 /// `GET /.well-known/oauth-authorization-server`.

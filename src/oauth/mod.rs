@@ -10,6 +10,8 @@
 //! | `/oauth2/tokens/revoke` | `/oauth2/revoke` | POST |
 //! | `/.well-known/oauth-authorization-server` | | GET |
 //! | `/.well-known/oauth-protected-resource` | | GET |
+//!
+//! When the public URL has a path, the metadata stands at the well-known path with that path at its end as well.
 
 mod client_auth;
 mod error;
@@ -19,7 +21,7 @@ mod metadata;
 mod revoke;
 mod token;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Router,
@@ -29,7 +31,7 @@ use axum::{
 pub use introspect::{ActiveToken, Introspection};
 pub use token::TokenReply;
 
-use crate::{registry::Registry, tokens::Tokens};
+use crate::{registry::Registry, tokens::Tokens, web::well_known_path};
 
 /// What the endpoints work with.
 #[derive(Debug)]
@@ -46,16 +48,23 @@ pub struct Oauth {
 
 /// The endpoints' routes; [`crate::web::desk`] makes them whole.
 pub fn router(oauth: Oauth) -> Router {
-    Router::new()
+    let mut routes = Router::new()
         .route("/oauth2/tokens", post(token::token))
         .route("/oauth2/token", post(token::token))
         .route("/oauth2/tokens/introspect", post(introspect::introspect))
         .route("/oauth2/introspect", post(introspect::introspect))
         .route("/oauth2/tokens/revoke", post(revoke::revoke))
-        .route("/oauth2/revoke", post(revoke::revoke))
-        .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
-        .route("/.well-known/oauth-protected-resource", get(metadata::protected_resource))
-        .with_state(Arc::new(oauth))
+        .route("/oauth2/revoke", post(revoke::revoke));
+    for (name, document) in [
+        (metadata::AUTHORIZATION_SERVER, get(metadata::authorization_server)),
+        (metadata::PROTECTED_RESOURCE, get(metadata::protected_resource)),
+    ] {
+        // A proxy in front that takes the public URL's path away may leave the bare name.
+        for path in BTreeSet::from([well_known_path(&oauth.public_url, name), well_known_path("", name)]) {
+            routes = routes.route(&path, document.clone());
+        }
+    }
+    routes.with_state(Arc::new(oauth))
 }
 
 #[cfg(test)]

@@ -19,9 +19,12 @@ type Library = BasicClient<EndpointNotSet, EndpointNotSet, EndpointSet, Endpoint
 /// Where a program finds what it calls.
 #[derive(Deserialize)]
 struct Endpoints {
-    token_endpoint: TokenUrl,
-    introspection_endpoint: IntrospectionUrl,
-    revocation_endpoint: RevocationUrl,
+    #[serde(rename = "token_endpoint")]
+    token: TokenUrl,
+    #[serde(rename = "introspection_endpoint")]
+    introspection: IntrospectionUrl,
+    #[serde(rename = "revocation_endpoint")]
+    revocation: RevocationUrl,
 }
 
 impl Endpoints {
@@ -29,9 +32,9 @@ impl Endpoints {
     fn told(token: &str, introspection: &str, revocation: &str) -> Self {
         let url = |path: &str| format!("{ISSUER}/oauth2/{path}");
         Self {
-            token_endpoint: TokenUrl::new(url(token)).unwrap(),
-            introspection_endpoint: IntrospectionUrl::new(url(introspection)).unwrap(),
-            revocation_endpoint: RevocationUrl::new(url(revocation)).unwrap(),
+            token: TokenUrl::new(url(token)).unwrap(),
+            introspection: IntrospectionUrl::new(url(introspection)).unwrap(),
+            revocation: RevocationUrl::new(url(revocation)).unwrap(),
         }
     }
 }
@@ -88,9 +91,9 @@ fn library(client: &Client, endpoints: &Endpoints, how: AuthType) -> Library {
     BasicClient::new(ClientId::new(client.id.clone()))
         .set_client_secret(ClientSecret::new(client.secret.clone()))
         .set_auth_type(how)
-        .set_token_uri(endpoints.token_endpoint.clone())
-        .set_introspection_url(endpoints.introspection_endpoint.clone())
-        .set_revocation_url(endpoints.revocation_endpoint.clone())
+        .set_token_uri(endpoints.token.clone())
+        .set_introspection_url(endpoints.introspection.clone())
+        .set_revocation_url(endpoints.revocation.clone())
 }
 
 /// Token with a narrowed scope, call, introspection, revocation, refusal.
