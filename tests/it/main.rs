@@ -17,5 +17,6 @@ mod journey;
 mod libraries;
 mod paths;
 mod reload;
+mod rfc;
 mod start_and_stop;
 mod upstreams;
