@@ -20,3 +20,4 @@ mod reload;
 mod rfc;
 mod start_and_stop;
 mod upstreams;
+mod who_is_who;
