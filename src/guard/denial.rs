@@ -9,7 +9,7 @@ use crate::{
     model::ScopeSet,
     policy::{MethodSet, Rule, UpstreamPolicy},
     tokens::Grant,
-    web::Refusal,
+    web::{Refusal, well_known_url},
 };
 
 /// Why a request may not pass.
@@ -72,8 +72,9 @@ impl Denial {
         match self {
             Self::MethodNotAllowed(methods) => refusal.with(header::ALLOW, &methods.to_string()),
             Self::Unavailable => refusal.with(header::RETRY_AFTER, "1"),
-            // RFC 6750 section 3: a request that lacks any credential is told of no error.
-            Self::MissingToken => challenged(refusal, public_url, ""),
+            // RFC 6750 section 3: a request that lacks any credential is told of no error; and there is none for a token
+            // of the wrong owner.
+            Self::MissingToken | Self::AccessDenied => challenged(refusal, public_url, ""),
             Self::Credentials(_) | Self::InvalidToken => {
                 let error = format!(r#", error="{}", error_description="{description}""#, self.error());
                 challenged(refusal, public_url, &error)
@@ -83,7 +84,7 @@ impl Denial {
                     format!(r#", error="{}", error_description="{description}", scope="{scopes}""#, self.error());
                 challenged(refusal, public_url, &error)
             }
-            Self::AmbiguousPath | Self::NotFound | Self::AccessDenied => refusal,
+            Self::AmbiguousPath | Self::NotFound => refusal,
         }
     }
 
@@ -118,7 +119,7 @@ impl Denial {
 }
 
 fn challenged(refusal: Refusal, public_url: &str, error: &str) -> Refusal {
-    let metadata = format!("{public_url}/.well-known/oauth-protected-resource");
+    let metadata = well_known_url(public_url, "oauth-protected-resource");
     let challenge = format!(r#"Bearer realm="portcullis"{error}, resource_metadata="{metadata}""#);
     refusal.with(header::WWW_AUTHENTICATE, &challenge)
 }
@@ -134,11 +135,9 @@ mod tests {
     }
 
     #[test]
-    fn without_a_token_the_challenge_tells_no_error() {
-        assert_eq!(
-            challenge(&Denial::MissingToken),
-            r#"Bearer realm="portcullis", resource_metadata="https://api.example.com/.well-known/oauth-protected-resource""#
-        );
+    fn without_a_token_and_for_a_foreign_one_the_challenge_tells_no_error() {
+        let bare = r#"Bearer realm="portcullis", resource_metadata="https://api.example.com/.well-known/oauth-protected-resource""#;
+        assert_eq!([challenge(&Denial::MissingToken), challenge(&Denial::AccessDenied)], [bare, bare]);
     }
 
     #[test]
@@ -148,8 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_owner_and_an_unknown_path_get_no_challenge() {
-        assert_eq!(challenge(&Denial::AccessDenied), "");
+    fn an_unknown_path_gets_no_challenge() {
         assert_eq!(challenge(&Denial::NotFound), "");
     }
 

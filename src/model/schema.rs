@@ -121,7 +121,7 @@ mod tests {
         let mut rest = pattern.trim_start_matches('^').trim_end_matches('$');
         while let Some((before, after)) = rest.split_once(r"\u") {
             let (digits, after) = after.split_at(4);
-            braced.push_str(&format!("{before}\\u{{{digits}}}"));
+            braced = format!("{braced}{before}\\u{{{digits}}}");
             rest = after;
         }
         braced + rest

@@ -12,6 +12,11 @@ use utoipa::ToSchema;
 
 use super::Oauth;
 
+/// The well-known name of [`authorization_server`].
+pub(super) const AUTHORIZATION_SERVER: &str = "oauth-authorization-server";
+/// The well-known name of [`protected_resource`].
+pub(super) const PROTECTED_RESOURCE: &str = "oauth-protected-resource";
+
 const AUTHENTICATION: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
 /// The metadata of RFC 8414 section 2.

@@ -10,6 +10,8 @@
 //! | `/oauth2/tokens/revoke` | `/oauth2/revoke` | POST |
 //! | `/.well-known/oauth-authorization-server` | | GET |
 //! | `/.well-known/oauth-protected-resource` | | GET |
+//!
+//! When the public URL has a path, the metadata stands at the well-known path with that path at its end as well.
 
 mod client_auth;
 mod error;
@@ -21,12 +23,17 @@ mod token;
 
 use std::sync::Arc;
 
+use axum::routing::get;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use introspect::{ActiveToken, Introspection};
 pub use token::TokenReply;
 
-use crate::{registry::Registry, tokens::Tokens, web::alias};
+use crate::{
+    registry::Registry,
+    tokens::Tokens,
+    web::{alias, well_known_path},
+};
 
 /// What the endpoints work with.
 #[derive(Debug)]
@@ -43,13 +50,23 @@ pub struct Oauth {
 
 /// The endpoints' routes, each with its description; [`crate::web::desk`] makes them whole.
 pub fn router<S: Clone + Send + Sync + 'static>(oauth: Oauth) -> OpenApiRouter<S> {
-    OpenApiRouter::new()
+    let mut routes = OpenApiRouter::new()
         .routes(alias("/oauth2/token", routes!(token::token)))
         .routes(alias("/oauth2/introspect", routes!(introspect::introspect)))
         .routes(alias("/oauth2/revoke", routes!(revoke::revoke)))
         .routes(routes!(metadata::authorization_server))
-        .routes(routes!(metadata::protected_resource))
-        .with_state(Arc::new(oauth))
+        .routes(routes!(metadata::protected_resource));
+    for (name, document) in [
+        (metadata::AUTHORIZATION_SERVER, get(metadata::authorization_server)),
+        (metadata::PROTECTED_RESOURCE, get(metadata::protected_resource)),
+    ] {
+        // Where the public URL has a path; a proxy in front that takes it away leaves the bare name, which is above.
+        let path = well_known_path(&oauth.public_url, name);
+        if path != well_known_path("", name) {
+            routes = routes.route(&path, document);
+        }
+    }
+    routes.with_state(Arc::new(oauth))
 }
 
 #[cfg(test)]

@@ -2,25 +2,25 @@
 
 use super::{NormalPath, PathPattern};
 
-/// The OAuth endpoints with their aliases, and the metadata (RFC 8414, RFC 9728).
-const ENDPOINTS: [&str; 8] = [
+/// The OAuth endpoints with their aliases.
+const ENDPOINTS: [&str; 6] = [
     "/oauth2/tokens",
     "/oauth2/token",
     "/oauth2/tokens/introspect",
     "/oauth2/introspect",
     "/oauth2/tokens/revoke",
     "/oauth2/revoke",
-    "/.well-known/oauth-authorization-server",
-    "/.well-known/oauth-protected-resource",
 ];
+
+/// The metadata, and all below: the path of the public URL may follow (RFC 8414 section 3.1, RFC 9728 section 3.1).
+const METADATA: [&str; 2] = ["/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource"];
 
 /// Management: these, and all below the first two.
 const MANAGEMENT: [&str; 4] = ["/oauth2/clients", "/organizations", "/audit", "/openapi.json"];
 const MANAGEMENT_TREES: [&str; 2] = ["/oauth2/clients", "/organizations"];
 
 /// What upstreams and rules keep out of. All of `/oauth2`, so that a rule cannot sit between two endpoints.
-const ROOTS: [&str; 3] =
-    ["/oauth2", "/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource"];
+const ROOTS: [&str; 3] = ["/oauth2", METADATA[0], METADATA[1]];
 
 /// Whether the public door answers `path` itself; management only where it is exposed there. A slash at the end means
 /// nothing.
@@ -30,6 +30,7 @@ pub fn is_own_path(path: &NormalPath, expose_management: bool) -> bool {
     let text = text.strip_suffix('/').unwrap_or(text);
     let below = |root: &str| text.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
     ENDPOINTS.contains(&text)
+        || METADATA.into_iter().any(|root| text == root || below(root))
         || expose_management && (MANAGEMENT.contains(&text) || MANAGEMENT_TREES.into_iter().any(below))
 }
 
@@ -54,9 +55,10 @@ mod tests {
 
     #[test]
     fn endpoints_are_ours_in_every_spelling_of_the_same_path() {
-        for path in ENDPOINTS {
+        for path in ENDPOINTS.into_iter().chain(METADATA) {
             assert!(own(path, false) && own(&format!("{path}/"), false), "{path}");
         }
+        assert!(own("/.well-known/oauth-protected-resource/gate", false));
         assert!(own("/oauth2/%74okens", false));
         for path in ["/", "/oauth2", "/oauth2/tokens/x", "/oauth2/tokensx", "/OAuth2/tokens", "/v1/oauth2/tokens"] {
             assert!(!own(path, true), "{path}");

@@ -1,16 +1,21 @@
 //! Who is who: a client by its secret (RFC 6749 section 2.3), an organisation by its key.
 //!
-//! A secret that this store never made ends at its check bytes. Any other takes one verification, whether the client
-//! exists, is disabled or has another secret: answer and time tell nothing of which it was.
+//! A secret that this store never made ends at its check bytes. Any other takes one look-up in the store and one
+//! verification before it is refused, whether the client exists, is disabled or has another secret: answer and time tell
+//! nothing of which it was (`benches/auth_timing.rs`).
 
 use std::sync::Arc;
 
 use super::{ClientEntry, PasswordsBusy, Registry, service::OrganizationEntry};
 use crate::{
     cache::Fresh,
-    model::{Client, ClientId, Organization, SecretKind, SecretText},
+    model::{Client, ClientId, Organization, OrganizationId, SecretKind, SecretText},
     store::{StoreError, Use},
 };
+
+/// Who is looked up where memory knew an answer already, so that it takes as long as where it did not.
+const NO_CLIENT: ClientId = ClientId::from_bytes([0; 8]);
+const NO_ORGANIZATION: OrganizationId = OrganizationId::from_bytes([0; 8]);
 
 /// Proof that a caller is this client.
 #[derive(Debug, Clone)]
@@ -67,9 +72,11 @@ impl Registry {
         secret: &SecretText,
     ) -> Result<AuthenticatedClient, AuthenticationError> {
         let digest = self.key.examine(SecretKind::ClientSecret, secret.expose()).ok_or(AuthenticationError::Wrong)?;
-        let entry = match id.parse::<ClientId>() {
-            Ok(id) => self.client(id).await?,
-            Err(_) => None,
+        let known = id.parse::<ClientId>().ok();
+        let remembered = known.is_none_or(|id| self.remembers_client(id));
+        let entry = match known {
+            Some(id) => self.client(id).await?,
+            None => None,
         };
         let (now, hint) = (self.clock.now(), secret.hint());
         let enabled = entry.filter(|entry| entry.client.enabled);
@@ -77,13 +84,16 @@ impl Registry {
             let fits = |known: &&super::service::SecretEntry| known.stored.hint == hint && known.stored.is_live(now);
             entry.secrets.iter().find(fits)
         });
-        let (Some(entry), Some(candidate)) = (enabled.as_ref(), candidate) else {
-            self.passwords.refuse(secret).await?;
+        let right = match candidate {
+            Some(candidate) => self.passwords.verify(&candidate.stored.hash, secret, digest).await?,
+            None => self.passwords.refuse(secret).await?,
+        };
+        let (Some(entry), Some(candidate), true) = (enabled.as_ref(), candidate, right) else {
+            if remembered {
+                self.store.client(NO_CLIENT, now).await?;
+            }
             return Err(AuthenticationError::Wrong);
         };
-        if !self.passwords.verify(&candidate.stored.hash, secret, digest).await? {
-            return Err(AuthenticationError::Wrong);
-        }
         // The client may have changed while the secret was verified: then all of it is asked anew.
         if !entry.is_current() {
             return Box::pin(self.authenticate_client(id, secret)).await;
@@ -107,17 +117,22 @@ impl Registry {
         key: &SecretText,
     ) -> Result<AuthenticatedOrganization, AuthenticationError> {
         let digest = self.key.examine(SecretKind::OrganizationKey, key.expose()).ok_or(AuthenticationError::Wrong)?;
-        let entry = match id.parse() {
-            Ok(id) => self.organization(id).await?,
-            Err(_) => None,
+        let known = id.parse::<OrganizationId>().ok();
+        let remembered = known.is_none_or(|id| self.remembers_organization(id));
+        let entry = match known {
+            Some(id) => self.organization(id).await?,
+            None => None,
         };
-        let Some(entry) = entry else {
-            self.passwords.refuse(key).await?;
+        let right = match &entry {
+            Some(entry) => self.passwords.verify(&entry.key, key, digest).await?,
+            None => self.passwords.refuse(key).await?,
+        };
+        let (Some(entry), true) = (entry, right) else {
+            if remembered {
+                self.store.organization(NO_ORGANIZATION).await?;
+            }
             return Err(AuthenticationError::Wrong);
         };
-        if !self.passwords.verify(&entry.key, key, digest).await? {
-            return Err(AuthenticationError::Wrong);
-        }
         if !entry.is_current() {
             return Box::pin(self.authenticate_organization(id, key)).await;
         }

@@ -105,6 +105,16 @@ impl Registry {
         self.clients.get_or_look_up(&id, || self.load_client(id)).await
     }
 
+    /// Whether [`Registry::client`] would answer from memory.
+    pub(super) fn remembers_client(&self, id: ClientId) -> bool {
+        self.clients.peek(&id).is_some()
+    }
+
+    /// Whether [`Registry::organization`] would answer from memory.
+    pub(super) fn remembers_organization(&self, id: OrganizationId) -> bool {
+        self.organizations.peek(&id).is_some()
+    }
+
     pub(super) async fn organization(
         &self,
         id: OrganizationId,

@@ -15,11 +15,13 @@ mod body;
 mod description;
 mod desk;
 mod organization;
+mod well_known;
 
 pub use body::{BodyError, MAX_BODY, read_body};
 pub use description::{DescribedResponses, alias, describe_refusals, refusal_schemas};
 pub use desk::desk;
 pub use organization::{ConflictingHeaders, OrganizationCredentials, organization_credentials};
+pub use well_known::{well_known_path, well_known_url};
 
 /// A refusal before it is written: status, code, words, and the headers that go with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
