@@ -23,8 +23,10 @@ mod token;
 
 use std::sync::Arc;
 
-use axum::routing::get;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouter},
+    routes,
+};
 
 pub use introspect::{ActiveToken, Introspection};
 pub use token::TokenReply;
@@ -50,23 +52,19 @@ pub struct Oauth {
 
 /// The endpoints' routes, each with its description; [`crate::web::desk`] makes them whole.
 pub fn router<S: Clone + Send + Sync + 'static>(oauth: Oauth) -> OpenApiRouter<S> {
-    let mut routes = OpenApiRouter::new()
+    // The documents stand where the public URL has them, and, for a proxy in front that takes the URL's path away, at
+    // their bare names.
+    let well_known = |name: &str, routes: UtoipaMethodRouter<Arc<Oauth>>| {
+        let path = well_known_path(&oauth.public_url, name);
+        if path == well_known_path("", name) { routes } else { alias(&path, routes) }
+    };
+    OpenApiRouter::new()
         .routes(alias("/oauth2/token", routes!(token::token)))
         .routes(alias("/oauth2/introspect", routes!(introspect::introspect)))
         .routes(alias("/oauth2/revoke", routes!(revoke::revoke)))
-        .routes(routes!(metadata::authorization_server))
-        .routes(routes!(metadata::protected_resource));
-    for (name, document) in [
-        (metadata::AUTHORIZATION_SERVER, get(metadata::authorization_server)),
-        (metadata::PROTECTED_RESOURCE, get(metadata::protected_resource)),
-    ] {
-        // Where the public URL has a path; a proxy in front that takes it away leaves the bare name, which is above.
-        let path = well_known_path(&oauth.public_url, name);
-        if path != well_known_path("", name) {
-            routes = routes.route(&path, document);
-        }
-    }
-    routes.with_state(Arc::new(oauth))
+        .routes(well_known(metadata::AUTHORIZATION_SERVER, routes!(metadata::authorization_server)))
+        .routes(well_known(metadata::PROTECTED_RESOURCE, routes!(metadata::protected_resource)))
+        .with_state(Arc::new(oauth))
 }
 
 #[cfg(test)]
