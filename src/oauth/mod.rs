@@ -8,6 +8,8 @@
 //! | `/oauth2/tokens` | `/oauth2/token` | POST |
 //! | `/oauth2/tokens/introspect` | `/oauth2/introspect` | POST |
 //! | `/oauth2/tokens/revoke` | `/oauth2/revoke` | POST |
+//! | `/oauth2/tokens/mint`, `/oauth2/tokens/revoke-all` | | POST: always 501 |
+//! | `/oauth2/authorize`, `/oauth2/userinfo` | | GET, POST: always 501 |
 //! | `/.well-known/oauth-authorization-server` | | GET |
 //! | `/.well-known/oauth-protected-resource` | | GET |
 
@@ -18,6 +20,7 @@ mod introspect;
 mod metadata;
 mod revoke;
 mod token;
+mod users;
 
 use std::sync::Arc;
 
@@ -53,6 +56,10 @@ pub fn router(oauth: Oauth) -> Router {
         .route("/oauth2/introspect", post(introspect::introspect))
         .route("/oauth2/tokens/revoke", post(revoke::revoke))
         .route("/oauth2/revoke", post(revoke::revoke))
+        .route("/oauth2/tokens/mint", post(users::refuse))
+        .route("/oauth2/tokens/revoke-all", post(users::refuse))
+        .route("/oauth2/authorize", get(users::refuse).post(users::refuse))
+        .route("/oauth2/userinfo", get(users::refuse).post(users::refuse))
         .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
         .route("/.well-known/oauth-protected-resource", get(metadata::protected_resource))
         .with_state(Arc::new(oauth))

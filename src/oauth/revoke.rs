@@ -17,10 +17,11 @@ use crate::{
 pub(super) async fn revoke(
     State(oauth): State<Arc<Oauth>>,
     request_id: Option<Extension<RequestId>>,
+    from: client_auth::From,
     headers: HeaderMap,
     form: Form,
 ) -> Result<Json<Value>, OauthError> {
-    let client = client_auth::authenticate(&oauth.registry, &headers, &form).await?.client().id;
+    let client = client_auth::authenticate(&oauth.registry, &from, &headers, &form).await?.client().id;
     let text = form.require("token")?;
     let audit = Audit {
         actor: Actor::Client(client),

@@ -2,14 +2,19 @@
 
 use super::{NormalPath, PathPattern};
 
-/// The OAuth endpoints with their aliases, and the metadata (RFC 8414, RFC 9728).
-const ENDPOINTS: [&str; 8] = [
+/// The OAuth endpoints with their aliases, those that are refused as being about users, and the metadata (RFC 8414, RFC
+/// 9728).
+const ENDPOINTS: [&str; 12] = [
     "/oauth2/tokens",
     "/oauth2/token",
     "/oauth2/tokens/introspect",
     "/oauth2/introspect",
     "/oauth2/tokens/revoke",
     "/oauth2/revoke",
+    "/oauth2/tokens/mint",
+    "/oauth2/tokens/revoke-all",
+    "/oauth2/authorize",
+    "/oauth2/userinfo",
     "/.well-known/oauth-authorization-server",
     "/.well-known/oauth-protected-resource",
 ];

@@ -9,6 +9,7 @@
 
 mod support;
 
+mod abuse;
 mod bad_input;
 mod command_line;
 mod durability;
