@@ -89,7 +89,7 @@ impl Registry {
         });
         let Some((ClientCredentials { id, secret }, digest)) = ours else { return Err(attempt.failed()) };
         let id = id.parse().ok();
-        attempt.check(|| self.remembers_client(id, secret, digest))?;
+        attempt.check(|| self.knows_to_be_right(id, secret, digest))?;
         match self.recognise_client(id, secret, digest).await {
             Err(AuthenticationError::Wrong) => Err(attempt.failed()),
             outcome => outcome,
@@ -130,7 +130,7 @@ impl Registry {
     }
 
     /// Whether these credentials were verified before and still hold, without a look-up or a computation.
-    fn remembers_client(&self, id: Option<ClientId>, secret: &SecretText, digest: SecretDigest) -> bool {
+    fn knows_to_be_right(&self, id: Option<ClientId>, secret: &SecretText, digest: SecretDigest) -> bool {
         let entry = id.and_then(|id| self.known_client(id));
         let candidate = entry.as_ref().and_then(|entry| entry.secret_like(secret, self.clock.now()));
         candidate.is_some_and(|candidate| self.passwords.remembers(&candidate.stored.hash, digest))
