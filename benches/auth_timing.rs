@@ -24,7 +24,7 @@ use portcullis::{
     model::{ClientId, ManualClock, OrganizationId, SecretText, Timestamp},
     oauth::{self, Oauth},
     observe::Metrics,
-    registry::{ClientDraft, NewClient, Passwords, Registry, RegistryParts, RegistrySettings},
+    registry::{ClientCredentials, ClientDraft, NewClient, Passwords, Registry, RegistryParts, RegistrySettings},
     store::{Actor, Audit, ClientUpdate, SqliteStore, Store, Uses},
     tokens::Tokens,
     web::desk,
@@ -60,7 +60,12 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.path().join("timing.db"))?);
         let (uses, _) = Uses::new();
         let day = Duration::from_hours(24);
-        let settings = RegistrySettings { token_duration: day, max_token_duration: day, secret_overlap: day };
+        let settings = RegistrySettings {
+            token_duration: day,
+            max_token_duration: day,
+            secret_overlap: day,
+            max_live_per_client: 1000,
+        };
         let parts = RegistryParts {
             passwords: Passwords::start(1)?,
             uses: uses.clone(),
@@ -115,7 +120,8 @@ impl Case {
     }
 
     async fn ask_registry(&self, world: &World) -> Outcome<bool> {
-        Ok(world.registry.authenticate_client(&self.id, &self.secret).await.is_err())
+        let credentials = ClientCredentials { id: self.id.clone(), secret: self.secret.clone() };
+        Ok(world.registry.authenticate_client(&[credentials], None).await.is_err())
     }
 
     async fn ask_endpoint(&self, world: &World) -> Outcome<bool> {

@@ -11,7 +11,7 @@
 //! | 4 faces | [`guard`] [`oauth`] [`manage`] [`ops`] | the decision; RFC endpoints; REST; metrics and health | pingora |
 //! | 3 tokens | [`tokens`] | issue, resolve, introspect, revoke | HTTP statuses |
 //! | 2 registry | [`registry`] | organisations, clients, their secrets; who is who | HTTP statuses |
-//! | 1 foundations | [`policy`] [`store`] [`cache`] [`observe`] [`web`] | rules; durable truth; look-ups; metrics and log; refusals | each other |
+//! | 1 foundations | [`policy`] [`store`] [`cache`] [`limits`] [`observe`] [`web`] | rules; durable truth; look-ups; how often; metrics and log; refusals | each other |
 //! | 0 words | [`model`] | ids, scopes, secrets, records, time | everything |
 //!
 //! # What holds it up
@@ -42,7 +42,7 @@
 //! # The walk of a token request
 //!
 //! `edge::desk` → [`oauth`]: form, exactly one client authentication → [`registry::Registry::authenticate_client`] (unknown,
-//! disabled and wrong take one path and one time) → scopes and audiences narrowed to the client's →
+//! disabled and wrong take one path and one time; too many of them from one address are refused unseen) → scopes and audiences narrowed to the client's →
 //! [`tokens::Tokens::issue`]: durable first → JSON that nobody may keep.
 
 pub mod api_doc;
@@ -52,6 +52,7 @@ pub mod cli;
 pub mod config;
 pub mod edge;
 pub mod guard;
+pub mod limits;
 pub mod manage;
 pub mod model;
 pub mod oauth;

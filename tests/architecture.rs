@@ -11,7 +11,7 @@ use std::{
 /// Modules by floor, the lowest first.
 const FLOORS: [&[&str]; 7] = [
     &["model"],
-    &["policy", "store", "cache", "observe", "web"],
+    &["policy", "store", "cache", "limits", "observe", "web"],
     &["registry"],
     &["tokens"],
     &["guard", "oauth", "manage", "ops"],
@@ -20,12 +20,13 @@ const FLOORS: [&[&str]; 7] = [
 ];
 
 /// Crates that are named in these places only.
-const AT_HOME: [(&str, &[&str]); 7] = [
+const AT_HOME: [(&str, &[&str]); 9] = [
     ("pingora", &["edge", "app"]),
     ("rusqlite", &["store/sqlite"]),
     ("clap", &["cli", "main"]),
     ("toml", &["config"]),
     ("argon2", &["registry"]),
+    ("governor", &["limits"]),
     ("axum", &["web", "oauth", "manage", "ops", "edge", "app", "api_doc", "cli"]),
     ("prometheus", &["observe"]),
 ];

@@ -159,6 +159,7 @@ mod tests {
         token_duration: Duration::from_hours(24),
         max_token_duration: Duration::from_hours(720),
         secret_overlap: Duration::from_hours(24),
+        max_live_per_client: 100_000,
     };
 
     fn read(text: &str) -> Vec<DeclaredClient> {

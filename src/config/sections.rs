@@ -30,6 +30,9 @@ const MOST_HEADER_BYTES: u64 = 512 * KIB;
 /// More header fields than this pingora refuses by itself, with another status.
 const MOST_HEADERS: i64 = 256;
 
+/// More living tokens of one client than this are no limit any more.
+const MOST_LIVE_TOKENS: i64 = 1_000_000_000;
+
 /// `[server]`: the door, and the URL that it is known by.
 pub(super) fn server(mut table: Table<'_>) -> (ServerSettings, String) {
     let listen = table.or("listen", vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080))], |value| listen(&value));
@@ -196,7 +199,7 @@ pub(super) fn store(mut table: Table<'_>) -> PathBuf {
     folder.join(file)
 }
 
-/// `[tokens]`: lifetimes.
+/// `[tokens]`: lifetimes, and how many.
 pub(super) fn tokens(mut table: Table<'_>) -> RegistrySettings {
     let day = Duration::from_hours(24);
     let second = Duration::from_secs(1);
@@ -204,8 +207,8 @@ pub(super) fn tokens(mut table: Table<'_>) -> RegistrySettings {
         token_duration: table.or("duration", day, |value| duration(&value, second..=LONGEST)),
         max_token_duration: table.or("max_duration", 30 * day, |value| duration(&value, second..=LONGEST)),
         secret_overlap: table.or("secret_overlap", day, |value| duration(&value, Duration::ZERO..=LONGEST)),
+        max_live_per_client: table.or("max_live_per_client", 100_000, |value| count(&value, 1..=MOST_LIVE_TOKENS)),
     };
-    table.not_supported(&["max_live_per_client"]);
     if settings.token_duration > settings.max_token_duration {
         let key = if table.has("duration") { "duration" } else { "max_duration" };
         table.refuse(key, "`duration` is longer than `max_duration`", "make one of them fit the other");

@@ -13,13 +13,11 @@ use crate::{
     cache::Fresh,
     guard::Permit,
     model::RequestId,
-    observe::{ACCESS, Metrics, method_label},
+    observe::{ACCESS, Metrics, OWN, method_label},
     policy::{Rule, UpstreamPolicy},
     tokens::Grant,
 };
 
-/// The `upstream` label of requests that we answered from our own endpoints.
-const OWN: &str = "portcullis";
 /// The `upstream` label of requests that belong to none.
 const NONE: &str = "none";
 /// The status in the record of a request whose client went away before an answer.

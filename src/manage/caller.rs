@@ -1,7 +1,7 @@
 //! Who calls, and which client a path is about: extractors, so that no endpoint can leave them out and still see
 //! either.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use axum::{
     RequestPartsExt,
@@ -44,7 +44,8 @@ impl FromRequestParts<Arc<Manage>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, manage: &Arc<Manage>) -> Result<Self, ManageError> {
         let credentials = organization_credentials(&parts.headers)?.ok_or(ManageError::Unauthorized)?;
-        let proof = manage.registry.authenticate_organization(&credentials.id, &credentials.key).await?;
+        let from: Option<IpAddr> = parts.extensions.get().copied();
+        let proof = manage.registry.authenticate_organization(&credentials.id, &credentials.key, from).await?;
         Ok(Self { proof, request_id: parts.extensions.get().cloned() })
     }
 }

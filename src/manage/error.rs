@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 
 use crate::{
-    model::RandomError,
+    model::{Exceeded, RandomError},
     registry::{AuthenticationError, PasswordsBusy, RegistryError},
     store::StoreError,
     web::{BodyError, ConflictingHeaders, Refusal},
@@ -21,6 +21,8 @@ pub(super) enum ManageError {
     NotFound,
     /// What is there stands in the way.
     Conflict(String),
+    /// Too many wrong credentials came from there.
+    Throttled(Exceeded),
     /// The body was not read.
     Body(BodyError),
     /// Something did not answer that may answer later.
@@ -43,6 +45,9 @@ impl ManageError {
                 Refusal::new(StatusCode::NOT_FOUND, "not_found", words)
             }
             Self::Conflict(description) => Refusal::new(StatusCode::CONFLICT, "conflict", description),
+            Self::Throttled(exceeded) => {
+                Refusal::exceeded("Too many wrong credentials came from this address; try again later.", &exceeded)
+            }
             Self::Body(error) => error.into(),
             Self::Unavailable(cause) => {
                 let words = "This cannot be answered at the moment; try again.";
@@ -99,6 +104,7 @@ impl From<AuthenticationError> for ManageError {
     fn from(error: AuthenticationError) -> Self {
         match error {
             AuthenticationError::Wrong => Self::Unauthorized,
+            AuthenticationError::Throttled(exceeded) => Self::Throttled(exceeded),
             AuthenticationError::Busy(busy) => busy.into(),
             AuthenticationError::Store(error) => error.into(),
         }
@@ -109,9 +115,10 @@ impl From<RegistryError> for ManageError {
     fn from(error: RegistryError) -> Self {
         match error {
             RegistryError::Absent => Self::NotFound,
-            RegistryError::HasChildren | RegistryError::TooManySecrets(_) | RegistryError::SecretInUse => {
-                Self::Conflict(error.to_string())
-            }
+            RegistryError::HasChildren
+            | RegistryError::TooDeep(_)
+            | RegistryError::TooManySecrets(_)
+            | RegistryError::SecretInUse => Self::Conflict(error.to_string()),
             RegistryError::TokenDuration { .. } => Self::Invalid(format!("`access_token_duration`: {error}")),
             RegistryError::Overlap { .. } | RegistryError::DefaultScopes => Self::Invalid(error.to_string()),
             RegistryError::Busy(busy) => busy.into(),

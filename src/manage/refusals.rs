@@ -22,6 +22,7 @@ refusals! {
     Always:
         [400, "Something in the headers, the query or the body is malformed or not allowed; the description names it."],
         [401, "The organisation's id and key are missing or wrong."],
+        [429, "Too many wrong credentials came from here."],
         [500, "Something is broken; the operator finds the cause in the log by the request's id."],
         [503, "It cannot be answered at the moment; try again."];
     /// Of those that are about one thing.
@@ -32,5 +33,6 @@ refusals! {
         [409, "What is there stands in the way; the description says what."];
     /// Of those with a body.
     TooLarge:
+        [408, "The body did not come within 30 seconds."],
         [413, "The body is longer than 64 KiB."];
 }

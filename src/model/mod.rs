@@ -6,6 +6,7 @@
 mod audience;
 mod client;
 mod duration;
+mod exceeded;
 mod id;
 mod name;
 mod organization;
@@ -18,6 +19,7 @@ mod token;
 pub use audience::{Audience, AudienceClaim, AudienceError, AudienceSet};
 pub use client::{Client, StoredSecret};
 pub use duration::{DurationError, parse_duration};
+pub use exceeded::Exceeded;
 pub use id::{ClientId, IdError, OrganizationId, RandomError, RequestId, SecretId, TokenId, random_bytes};
 pub use name::{Name, NameError};
 pub use organization::Organization;

@@ -1,5 +1,8 @@
 //! Client authentication: exactly one of `client_secret_basic` and `client_secret_post` (RFC 6749 section 2.3.1).
 
+use std::net::IpAddr;
+
+use axum::Extension;
 use data_encoding::BASE64;
 use http::{HeaderMap, HeaderValue, header};
 
@@ -9,14 +12,11 @@ use super::{
 };
 use crate::{
     model::SecretText,
-    registry::{AuthenticatedClient, AuthenticationError, Registry},
+    registry::{AuthenticatedClient, ClientCredentials, Registry},
 };
 
-/// One reading of what a caller sent.
-struct Credentials {
-    id: String,
-    secret: SecretText,
-}
+/// The address of who calls, where the listener names it.
+pub(super) type From = Option<Extension<IpAddr>>;
 
 /// Recognises the client that calls.
 ///
@@ -24,16 +24,16 @@ struct Credentials {
 /// `invalid_client` without credentials or with wrong ones, `invalid_request` with more than one.
 pub(super) async fn authenticate(
     registry: &Registry,
+    from: &From,
     headers: &HeaderMap,
     form: &Form,
 ) -> Result<AuthenticatedClient, OauthError> {
-    for Credentials { id, secret } in credentials(headers, form)? {
-        match registry.authenticate_client(&id, &secret).await {
-            Err(AuthenticationError::Wrong) => {}
-            outcome => return outcome.map_err(OauthError::from),
-        }
-    }
-    Err(OauthError::WRONG_CLIENT)
+    Ok(registry.authenticate_client(&credentials(headers, form)?, address(from)).await?)
+}
+
+/// The address itself.
+pub(super) fn address(from: &From) -> Option<IpAddr> {
+    from.as_ref().map(|Extension(address)| *address)
 }
 
 /// Whether the caller sent credentials of a client, right or wrong.
@@ -42,7 +42,7 @@ pub(super) fn are_present(headers: &HeaderMap, form: &Form) -> bool {
 }
 
 /// The readings to try, in order.
-fn credentials(headers: &HeaderMap, form: &Form) -> Result<Vec<Credentials>, OauthError> {
+fn credentials(headers: &HeaderMap, form: &Form) -> Result<Vec<ClientCredentials>, OauthError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let authorization = values.next();
     if values.next().is_some() {
@@ -63,7 +63,7 @@ fn credentials(headers: &HeaderMap, form: &Form) -> Result<Vec<Credentials>, Oau
             Ok(readings)
         }
         (None, Some(id), Some(secret)) => {
-            Ok(vec![Credentials { id: id.to_owned(), secret: SecretText::new(secret.to_owned()) }])
+            Ok(vec![ClientCredentials { id: id.to_owned(), secret: SecretText::new(secret.to_owned()) }])
         }
         (None, None, Some(_)) => Err(OauthError::invalid("client_secret came without client_id.")),
         (None, _, None) => Err(OauthError::InvalidClient(
@@ -74,7 +74,7 @@ fn credentials(headers: &HeaderMap, form: &Form) -> Result<Vec<Credentials>, Oau
 
 /// The standard wants both halves form-encoded; many programs send them as they are. So the decoded reading comes
 /// first, and the raw one after it if it is another.
-fn basic(value: &HeaderValue) -> Result<Vec<Credentials>, OauthError> {
+fn basic(value: &HeaderValue) -> Result<Vec<ClientCredentials>, OauthError> {
     let malformed = OauthError::InvalidClient("The Authorization header must be Basic and base64 of id:secret.");
     let (scheme, encoded) = value.as_bytes().split_at_checked(5).ok_or_else(|| malformed.clone())?;
     if !scheme.eq_ignore_ascii_case(b"basic") || encoded.first() != Some(&b' ') {
@@ -83,9 +83,9 @@ fn basic(value: &HeaderValue) -> Result<Vec<Credentials>, OauthError> {
     let text = BASE64.decode(encoded.trim_ascii()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let text = SecretText::new(text.ok_or_else(|| malformed.clone())?);
     let (id, secret) = text.expose().split_once(':').ok_or(malformed)?;
-    let raw = Credentials { id: id.to_owned(), secret: SecretText::new(secret.to_owned()) };
+    let raw = ClientCredentials { id: id.to_owned(), secret: SecretText::new(secret.to_owned()) };
     let decoded = decode(id.as_bytes()).zip(decode(secret.as_bytes()));
-    let decoded = decoded.map(|(id, secret)| Credentials { id, secret: SecretText::new(secret) });
+    let decoded = decoded.map(|(id, secret)| ClientCredentials { id, secret: SecretText::new(secret) });
     match decoded {
         Some(decoded) if decoded.id == raw.id && decoded.secret == raw.secret => Ok(vec![raw]),
         Some(decoded) => Ok(vec![decoded, raw]),

@@ -1,14 +1,14 @@
 //! Errors of the endpoints, and the only place where they become responses (RFC 6749 section 5.2, RFC 7009 section
 //! 2.2.1, RFC 7662 section 2.3, RFC 8707 section 2).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use utoipa::IntoResponses;
 
 use crate::{
-    model::RandomError,
+    model::{Exceeded, RandomError},
     registry::AuthenticationError,
     store::StoreError,
     tokens::IssueError,
@@ -30,6 +30,10 @@ pub(super) enum OauthError {
     InvalidScope(&'static str),
     /// An audience that is malformed or not one of the client's.
     InvalidTarget(String),
+    /// Too many wrong credentials came from there.
+    Throttled(Exceeded),
+    /// The client has as many living tokens as it may, and the first of them expires only after this time.
+    TooManyTokens(Duration),
     /// The body was not read.
     Body(BodyError),
     /// Something did not answer that may answer later.
@@ -56,6 +60,7 @@ impl OauthError {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope(_) => "invalid_scope",
             Self::InvalidTarget(_) => "invalid_target",
+            Self::Throttled(_) | Self::TooManyTokens(_) => "rate_limited",
             Self::Body(BodyError::TooLarge) => "content_too_large",
             Self::Body(BodyError::Late) => "request_timeout",
             Self::Unavailable(_) => "temporarily_unavailable",
@@ -75,6 +80,13 @@ impl OauthError {
             Self::UnsupportedGrantType => bad(&self, "The one grant_type served here is client_credentials."),
             Self::InvalidClient(description) => Refusal::new(StatusCode::UNAUTHORIZED, self.code(), *description)
                 .with(header::WWW_AUTHENTICATE, r#"Basic realm="portcullis", charset="UTF-8""#),
+            Self::Throttled(exceeded) => {
+                Refusal::exceeded("Too many wrong credentials came from this address; try again later.", exceeded)
+            }
+            Self::TooManyTokens(wait) => {
+                let words = "The client has as many living tokens as it may; use them, or revoke some.";
+                Refusal::rate_limited(words, *wait)
+            }
             Self::Body(error) => (*error).into(),
             Self::Unavailable(cause) => {
                 Refusal::unavailable(self.code(), "This cannot be answered at the moment; try again.").caused_by(cause)
@@ -130,6 +142,7 @@ impl From<AuthenticationError> for OauthError {
     fn from(error: AuthenticationError) -> Self {
         match error {
             AuthenticationError::Wrong => Self::WRONG_CLIENT,
+            AuthenticationError::Throttled(exceeded) => Self::Throttled(exceeded),
             AuthenticationError::Busy(busy) => Self::Unavailable(busy.to_string()),
             AuthenticationError::Store(error) => error.into(),
         }
@@ -144,6 +157,7 @@ impl From<IssueError> for OauthError {
                 Self::InvalidScope("None of the client's default scopes is left; ask for a scope.")
             }
             IssueError::Target(_) => Self::InvalidTarget(error.to_string()),
+            IssueError::TooMany { wait } => Self::TooManyTokens(wait),
             IssueError::ClientGone => Self::WRONG_CLIENT,
             IssueError::Store(error) => error.into(),
             IssueError::Random(error) => error.into(),
@@ -159,7 +173,9 @@ impl IntoResponses for Refusals {
         describe_refusals([
             (400, "A parameter is missing, repeated, malformed or beyond what the client may have."),
             (401, "The client's credentials are missing or wrong."),
+            (408, "The form did not come within 30 seconds."),
             (413, "The form is longer than 64 KiB."),
+            (429, "Too many wrong credentials, or the client has as many living tokens as it may."),
             (500, "Something is broken; the operator finds the cause in the log by the request's id."),
             (503, "It cannot be answered at the moment; try again."),
         ])

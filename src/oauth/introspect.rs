@@ -133,10 +133,11 @@ struct IntrospectionRequest {
 )]
 pub(super) async fn introspect(
     State(oauth): State<Arc<Oauth>>,
+    from: client_auth::From,
     headers: HeaderMap,
     form: Form,
 ) -> Result<Json<Introspection>, OauthError> {
-    let viewer = viewer(&oauth, &headers, &form).await?;
+    let viewer = viewer(&oauth, &from, &headers, &form).await?;
     let text = form.require("token")?;
     let required = form.get("scope").map(str::parse::<ScopeSet>).transpose();
     let required = required
@@ -147,17 +148,23 @@ pub(super) async fn introspect(
 }
 
 /// The organisation on whose behalf is asked: a client's owner, or one that shows its own key.
-async fn viewer(oauth: &Oauth, headers: &HeaderMap, form: &Form) -> Result<OrganizationId, OauthError> {
+async fn viewer(
+    oauth: &Oauth,
+    from: &client_auth::From,
+    headers: &HeaderMap,
+    form: &Form,
+) -> Result<OrganizationId, OauthError> {
     let organization = if oauth.organizations_introspect { organization_credentials(headers)? } else { None };
     let Some(credentials) = organization else {
-        return Ok(client_auth::authenticate(&oauth.registry, headers, form).await?.owner().id);
+        return Ok(client_auth::authenticate(&oauth.registry, from, headers, form).await?.owner().id);
     };
     if client_auth::are_present(headers, form) {
         return Err(OauthError::invalid(
             "Two credentials at once; send those of a client or those of an organisation.",
         ));
     }
-    match oauth.registry.authenticate_organization(&credentials.id, &credentials.key).await {
+    let from = client_auth::address(from);
+    match oauth.registry.authenticate_organization(&credentials.id, &credentials.key, from).await {
         Ok(caller) => Ok(caller.organization().id),
         Err(AuthenticationError::Wrong) => Err(OauthError::InvalidClient("The organisation's id or key is wrong.")),
         Err(error) => Err(error.into()),

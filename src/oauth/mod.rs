@@ -8,6 +8,8 @@
 //! | `/oauth2/tokens` | `/oauth2/token` | POST |
 //! | `/oauth2/tokens/introspect` | `/oauth2/introspect` | POST |
 //! | `/oauth2/tokens/revoke` | `/oauth2/revoke` | POST |
+//! | `/oauth2/tokens/mint`, `/oauth2/tokens/revoke-all` | | POST: always 501 |
+//! | `/oauth2/authorize`, `/oauth2/userinfo` | | GET, POST: always 501 |
 //! | `/.well-known/oauth-authorization-server` | | GET |
 //! | `/.well-known/oauth-protected-resource` | | GET |
 //!
@@ -20,6 +22,7 @@ mod introspect;
 mod metadata;
 mod revoke;
 mod token;
+mod users;
 
 use std::sync::Arc;
 
@@ -64,6 +67,10 @@ pub fn router<S: Clone + Send + Sync + 'static>(oauth: Oauth) -> OpenApiRouter<S
         .routes(alias("/oauth2/revoke", routes!(revoke::revoke)))
         .routes(well_known(metadata::AUTHORIZATION_SERVER, routes!(metadata::authorization_server)))
         .routes(well_known(metadata::PROTECTED_RESOURCE, routes!(metadata::protected_resource)))
+        .routes(routes!(users::mint))
+        .routes(routes!(users::revoke_all))
+        .routes(routes!(users::authorize))
+        .routes(routes!(users::userinfo))
         .with_state(Arc::new(oauth))
 }
 

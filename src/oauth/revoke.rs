@@ -50,10 +50,11 @@ struct RevocationRequest {
 pub(super) async fn revoke(
     State(oauth): State<Arc<Oauth>>,
     request_id: Option<Extension<RequestId>>,
+    from: client_auth::From,
     headers: HeaderMap,
     form: Form,
 ) -> Result<Json<Revoked>, OauthError> {
-    let client = client_auth::authenticate(&oauth.registry, &headers, &form).await?.client().id;
+    let client = client_auth::authenticate(&oauth.registry, &from, &headers, &form).await?.client().id;
     let text = form.require("token")?;
     let audit = Audit {
         actor: Actor::Client(client),

@@ -1,5 +1,7 @@
 //! The endpoints over the real services, as tables of what is sent and what comes back.
 
+mod abuse;
+
 use std::time::Duration;
 
 use axum::Router;

@@ -79,11 +79,12 @@ struct TokenRequest {
 )]
 pub(super) async fn token(
     State(oauth): State<Arc<Oauth>>,
+    from: client_auth::From,
     headers: HeaderMap,
     form: Result<Form, OauthError>,
 ) -> Result<Response, OauthError> {
     let outcome = match form {
-        Ok(form) => issue(&oauth, &headers, &form).await,
+        Ok(form) => issue(&oauth, &from, &headers, &form).await,
         Err(error) => Err(error),
     };
     let result = outcome.as_ref().map_or_else(OauthError::code, |_| "ok");
@@ -91,8 +92,13 @@ pub(super) async fn token(
     outcome.map(|issued| answer(&issued))
 }
 
-async fn issue(oauth: &Oauth, headers: &HeaderMap, form: &Form) -> Result<Issued, OauthError> {
-    let client = client_auth::authenticate(&oauth.registry, headers, form).await?;
+async fn issue(
+    oauth: &Oauth,
+    from: &client_auth::From,
+    headers: &HeaderMap,
+    form: &Form,
+) -> Result<Issued, OauthError> {
+    let client = client_auth::authenticate(&oauth.registry, from, headers, form).await?;
     if form.require("grant_type")? != "client_credentials" {
         return Err(OauthError::UnsupportedGrantType);
     }

@@ -7,6 +7,9 @@ use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
+/// The `upstream` label of our own endpoints.
+pub const OWN: &str = "portcullis";
+
 /// The metrics of one process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -35,6 +38,8 @@ pub struct Metrics {
     pub argon2_queue_depth: IntGauge,
     /// `portcullis_upstream_failures_total{upstream,kind}`.
     pub upstream_failures: IntCounterVec,
+    /// `portcullis_rate_limited_total{upstream}`: answered with 429.
+    pub rate_limited: IntCounterVec,
     /// `portcullis_config_reloads_total{result}`: `ok` or `error`.
     pub config_reloads: IntCounterVec,
     /// `portcullis_config_last_reload_success_timestamp_seconds`.
@@ -102,6 +107,7 @@ impl Metrics {
                 "Requests that an upstream did not answer, by kind.",
                 &["upstream", "kind"],
             )?,
+            rate_limited: declare.counters("rate_limited_total", "Answers of 429, by upstream.", &["upstream"])?,
             config_reloads,
             config_last_reload: declare
                 .gauge("config_last_reload_success_timestamp_seconds", "When the configuration in force was read.")?,

@@ -4,4 +4,4 @@ mod log;
 mod metrics;
 
 pub use log::{ACCESS, LogFormat, LogGuard, LogSettings, start_log};
-pub use metrics::{Metrics, OpenConnection, method_label};
+pub use metrics::{Metrics, OWN, OpenConnection, method_label};

@@ -14,10 +14,7 @@ use axum::{
 };
 use http::HeaderValue;
 
-use crate::observe::{ACCESS, Metrics, method_label};
-
-/// The `upstream` label of our own endpoints.
-const OWN: &str = "portcullis";
+use crate::observe::{ACCESS, Metrics, OWN, method_label};
 
 #[derive(Clone)]
 struct Recorder {

@@ -2,14 +2,18 @@
 
 use super::{NormalPath, PathPattern};
 
-/// The OAuth endpoints with their aliases.
-const ENDPOINTS: [&str; 6] = [
+/// The OAuth endpoints with their aliases, and those that are refused as being about users.
+const ENDPOINTS: [&str; 10] = [
     "/oauth2/tokens",
     "/oauth2/token",
     "/oauth2/tokens/introspect",
     "/oauth2/introspect",
     "/oauth2/tokens/revoke",
     "/oauth2/revoke",
+    "/oauth2/tokens/mint",
+    "/oauth2/tokens/revoke-all",
+    "/oauth2/authorize",
+    "/oauth2/userinfo",
 ];
 
 /// The metadata, and all below: the path of the public URL may follow (RFC 8414 section 3.1, RFC 9728 section 3.1).

@@ -1,15 +1,17 @@
 //! Who is who: a client by its secret (RFC 6749 section 2.3), an organisation by its key.
 //!
+//! Wrong credentials are counted by address, and soon refused unseen ([`super::throttle`]).
+//!
 //! A secret that this store never made ends at its check bytes. Any other takes one look-up in the store and one
 //! verification before it is refused, whether the client exists, is disabled or has another secret: answer and time tell
 //! nothing of which it was (`benches/auth_timing.rs`).
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
-use super::{ClientEntry, PasswordsBusy, Registry, service::OrganizationEntry};
+use super::{ClientEntry, PasswordsBusy, Registry, service::OrganizationEntry, throttle::Claim};
 use crate::{
     cache::Fresh,
-    model::{Client, ClientId, Organization, OrganizationId, SecretKind, SecretText},
+    model::{Client, ClientId, Exceeded, Organization, OrganizationId, SecretDigest, SecretKind, SecretText},
     store::{StoreError, Use},
 };
 
@@ -53,6 +55,9 @@ pub enum AuthenticationError {
     /// Unknown, disabled, or the secret is another: not told apart.
     #[error("the credentials are wrong")]
     Wrong,
+    /// Too many wrong ones came from there before.
+    #[error("too many wrong credentials: {0}")]
+    Throttled(Exceeded),
     /// Too many verifications wait.
     #[error(transparent)]
     Busy(#[from] PasswordsBusy),
@@ -61,34 +66,61 @@ pub enum AuthenticationError {
     Store(#[from] StoreError),
 }
 
+/// What a caller calls itself as a client, not yet checked.
+#[derive(Debug)]
+pub struct ClientCredentials {
+    /// The client's id.
+    pub id: String,
+    /// One of its secrets.
+    pub secret: SecretText,
+}
+
 impl Registry {
-    /// Recognises a client by its id and secret.
+    /// Recognises a client by its id and secret, which may be read in several ways: the first that this store can have
+    /// made counts. `from` is the caller's address; wrong credentials of a caller without one are not counted.
     ///
     /// # Errors
     /// [`AuthenticationError`] if it is not recognised.
     pub async fn authenticate_client(
         &self,
-        id: &str,
-        secret: &SecretText,
+        readings: &[ClientCredentials],
+        from: Option<IpAddr>,
     ) -> Result<AuthenticatedClient, AuthenticationError> {
-        let digest = self.key.examine(SecretKind::ClientSecret, secret.expose()).ok_or(AuthenticationError::Wrong)?;
-        let known = id.parse::<ClientId>().ok();
-        let remembered = known.is_none_or(|id| self.remembers_client(id));
-        let entry = match known {
+        let claimed = readings.iter().find_map(|reading| reading.id.parse().ok());
+        let attempt = self.throttle.attempt(from, claimed.map(Claim::Client));
+        let ours = readings.iter().find_map(|reading| {
+            let digest = self.key.examine(SecretKind::ClientSecret, reading.secret.expose())?;
+            Some((reading, digest))
+        });
+        let Some((ClientCredentials { id, secret }, digest)) = ours else { return Err(attempt.failed()) };
+        let id = id.parse().ok();
+        attempt.check(|| self.knows_to_be_right(id, secret, digest))?;
+        match self.recognise_client(id, secret, digest).await {
+            Err(AuthenticationError::Wrong) => Err(attempt.failed()),
+            outcome => outcome,
+        }
+    }
+
+    /// `id` is absent if the text can be nobody's.
+    async fn recognise_client(
+        &self,
+        id: Option<ClientId>,
+        secret: &SecretText,
+        digest: SecretDigest,
+    ) -> Result<AuthenticatedClient, AuthenticationError> {
+        let remembered = id.is_none_or(|id| self.known_client(id).is_some());
+        let entry = match id {
             Some(id) => self.client(id).await?,
             None => None,
         };
-        let (now, hint) = (self.clock.now(), secret.hint());
-        let enabled = entry.filter(|entry| entry.client.enabled);
-        let candidate = enabled.as_ref().and_then(|entry| {
-            let fits = |known: &&super::service::SecretEntry| known.stored.hint == hint && known.stored.is_live(now);
-            entry.secrets.iter().find(fits)
-        });
+        let now = self.clock.now();
+        let candidate = entry.as_ref().and_then(|entry| Some((entry, entry.secret_like(secret, now)?)));
         let right = match candidate {
-            Some(candidate) => self.passwords.verify(&candidate.stored.hash, secret, digest).await?,
+            Some((_, candidate)) => self.passwords.verify(&candidate.stored.hash, secret, digest).await?,
             None => self.passwords.refuse(secret).await?,
         };
-        let (Some(entry), Some(candidate), true) = (enabled.as_ref(), candidate, right) else {
+        let (Some((entry, candidate)), true) = (candidate, right) else {
+            // One look-up for each refusal: else those who are remembered would be refused sooner than those unknown.
             if remembered {
                 self.store.client(NO_CLIENT, now).await?;
             }
@@ -96,7 +128,7 @@ impl Registry {
         };
         // The client may have changed while the secret was verified: then all of it is asked anew.
         if !entry.is_current() {
-            return Box::pin(self.authenticate_client(id, secret)).await;
+            return Box::pin(self.recognise_client(id, secret, digest)).await;
         }
         if candidate.mark.is_due(now) {
             self.uses.note(Use::Secret(candidate.stored.id, now));
@@ -107,7 +139,15 @@ impl Registry {
         Ok(AuthenticatedClient(entry.clone()))
     }
 
-    /// Recognises an organisation by its id and key.
+    /// Whether these credentials were verified before and still hold, without a look-up or a computation.
+    fn knows_to_be_right(&self, id: Option<ClientId>, secret: &SecretText, digest: SecretDigest) -> bool {
+        let entry = id.and_then(|id| self.known_client(id));
+        let candidate = entry.as_ref().and_then(|entry| entry.secret_like(secret, self.clock.now()));
+        candidate.is_some_and(|candidate| self.passwords.remembers(&candidate.stored.hash, digest))
+    }
+
+    /// Recognises an organisation by its id and key. `from` is the caller's address; wrong credentials of a caller
+    /// without one are not counted.
     ///
     /// # Errors
     /// [`AuthenticationError`] if it is not recognised.
@@ -115,11 +155,30 @@ impl Registry {
         &self,
         id: &str,
         key: &SecretText,
+        from: Option<IpAddr>,
     ) -> Result<AuthenticatedOrganization, AuthenticationError> {
-        let digest = self.key.examine(SecretKind::OrganizationKey, key.expose()).ok_or(AuthenticationError::Wrong)?;
-        let known = id.parse::<OrganizationId>().ok();
-        let remembered = known.is_none_or(|id| self.remembers_organization(id));
-        let entry = match known {
+        let id: Option<OrganizationId> = id.parse().ok();
+        let attempt = self.throttle.attempt(from, id.map(Claim::Organization));
+        let digest = self.key.examine(SecretKind::OrganizationKey, key.expose()).ok_or_else(|| attempt.failed())?;
+        attempt.check(|| {
+            let entry = id.and_then(|id| self.known_organization(id));
+            entry.is_some_and(|entry| self.passwords.remembers(&entry.key, digest))
+        })?;
+        match self.recognise_organization(id, key, digest).await {
+            Err(AuthenticationError::Wrong) => Err(attempt.failed()),
+            outcome => outcome,
+        }
+    }
+
+    /// `id` is absent if the text can be nobody's.
+    async fn recognise_organization(
+        &self,
+        id: Option<OrganizationId>,
+        key: &SecretText,
+        digest: SecretDigest,
+    ) -> Result<AuthenticatedOrganization, AuthenticationError> {
+        let remembered = id.is_none_or(|id| self.known_organization(id).is_some());
+        let entry = match id {
             Some(id) => self.organization(id).await?,
             None => None,
         };
@@ -134,7 +193,7 @@ impl Registry {
             return Err(AuthenticationError::Wrong);
         };
         if !entry.is_current() {
-            return Box::pin(self.authenticate_organization(id, key)).await;
+            return Box::pin(self.recognise_organization(id, key, digest)).await;
         }
         Ok(AuthenticatedOrganization(entry))
     }

@@ -14,6 +14,9 @@ pub enum RegistryError {
     /// The organisation has others below it.
     #[error("the organisation has organisations below it; delete those first")]
     HasChildren,
+    /// The organisation is as far below its root as there may be any.
+    #[error("organisations stand at most {0} deep; create it further up")]
+    TooDeep(usize),
     /// Token lifetimes are whole seconds, from 1 to the configured maximum.
     #[error("a token's duration is in whole seconds, from 1 to {} (tokens.max_duration)", .max.as_secs())]
     TokenDuration {

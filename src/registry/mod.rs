@@ -10,8 +10,9 @@ mod organizations;
 mod passwords;
 mod service;
 mod settings;
+mod throttle;
 
-pub use authenticate::{AuthenticatedClient, AuthenticatedOrganization, AuthenticationError};
+pub use authenticate::{AuthenticatedClient, AuthenticatedOrganization, AuthenticationError, ClientCredentials};
 pub use clients::{ClientDraft, NewClient, NewSecret};
 pub use error::RegistryError;
 pub use organizations::NewOrganizationKey;

@@ -6,6 +6,9 @@ use crate::{
     store::{Audit, DeleteOrganization, NewOrganization, Page, PageOf, StoreError},
 };
 
+/// The most organisations from a root down to one of its descendants, both counted: each look-up of one reads all of them.
+const MOST_DEEP: usize = 32;
+
 /// A new organisation, or one with a new key: the only time that the key's text is known.
 #[derive(Debug)]
 pub struct NewOrganizationKey {
@@ -19,13 +22,20 @@ impl Registry {
     /// Creates an organisation, below `parent` if one is given.
     ///
     /// # Errors
-    /// [`RegistryError::Absent`] if there is no such parent; else what the store says.
+    /// [`RegistryError::Absent`] if there is no such parent, [`RegistryError::TooDeep`]; else what the store says.
     pub async fn create_organization(
         &self,
         name: Name,
         parent: Option<OrganizationId>,
         audit: Audit,
     ) -> Result<NewOrganizationKey, RegistryError> {
+        if let Some(parent) = parent {
+            // Nothing moves in a tree, so what is read here holds for good.
+            let above = self.find_organization(parent).await?.ok_or(RegistryError::Absent)?;
+            if above.lineage.len() >= MOST_DEEP {
+                return Err(RegistryError::TooDeep(MOST_DEEP));
+            }
+        }
         let id = OrganizationId::random()?;
         let (text, _) = self.key.mint(SecretKind::OrganizationKey)?;
         let key = self.passwords.hash(text.clone()).await?;

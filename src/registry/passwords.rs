@@ -111,6 +111,12 @@ impl Passwords {
         Ok(right)
     }
 
+    /// Whether it is remembered that `hashed` is the hash of the secret with this digest. Computes nothing.
+    #[must_use]
+    pub fn remembers(&self, hashed: &HashedSecret, digest: SecretDigest) -> bool {
+        self.verified.get(&pair(hashed, digest)).is_some()
+    }
+
     /// Takes the time of verifying a wrong secret, and says no.
     ///
     /// # Errors
@@ -206,8 +212,10 @@ mod tests {
         let ((right, right_digest), (wrong, wrong_digest)) = (secret(), secret());
         let hashed = passwords.hash(right.clone()).await.unwrap();
         assert!(hashed.as_phc().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(!passwords.remembers(&hashed, right_digest));
         assert!(passwords.verify(&hashed, &right, right_digest).await.unwrap());
         assert!(!passwords.verify(&hashed, &wrong, wrong_digest).await.unwrap());
+        assert!(passwords.remembers(&hashed, right_digest) && !passwords.remembers(&hashed, wrong_digest));
         assert!(!passwords.refuse(&right).await.unwrap());
     }
 

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Passwords, RegistrySettings};
+use super::{Passwords, RegistrySettings, throttle::Throttle};
 use crate::{
     cache::{Fresh, LookupCache},
-    model::{CheckKey, Client, ClientId, Clock, HashedSecret, Organization, OrganizationId, StoredSecret},
+    model::{
+        CheckKey, Client, ClientId, Clock, HashedSecret, Organization, OrganizationId, SecretText, StoredSecret,
+        Timestamp,
+    },
     observe::Metrics,
     store::{Change, Store, StoreError, Subject, UseMark, Uses},
 };
@@ -22,6 +25,15 @@ pub struct ClientEntry {
     pub owner: Organization,
     pub(super) secrets: Vec<SecretEntry>,
     pub(super) mark: UseMark,
+}
+
+impl ClientEntry {
+    /// The living secret that this one may be, if the client is enabled.
+    pub(super) fn secret_like(&self, secret: &SecretText, now: Timestamp) -> Option<&SecretEntry> {
+        let hint = secret.hint();
+        let mut secrets = self.secrets.iter().filter(|_| self.client.enabled);
+        secrets.find(|known| known.stored.hint == hint && known.stored.is_live(now))
+    }
 }
 
 /// A secret and when its use was last noted.
@@ -46,6 +58,7 @@ pub struct Registry {
     pub(super) key: CheckKey,
     pub(super) passwords: Passwords,
     pub(super) uses: Uses,
+    pub(super) throttle: Throttle,
     metrics: Arc<Metrics>,
     clients: LookupCache<ClientId, ClientEntry>,
     organizations: LookupCache<OrganizationId, OrganizationEntry>,
@@ -70,7 +83,8 @@ impl Registry {
         let key = CheckKey::new(store.check_key());
         let RegistryParts { passwords, uses, clock, metrics } = parts;
         let (clients, organizations) = (LookupCache::of_present(CACHED), LookupCache::of_present(CACHED));
-        Self { store, clock, settings, key, passwords, uses, metrics, clients, organizations }
+        let throttle = Throttle::new(&clock, metrics.clone());
+        Self { store, clock, settings, key, passwords, uses, throttle, metrics, clients, organizations }
     }
 
     /// The store.
@@ -105,14 +119,14 @@ impl Registry {
         self.clients.get_or_look_up(&id, || self.load_client(id)).await
     }
 
-    /// Whether [`Registry::client`] would answer from memory.
-    pub(super) fn remembers_client(&self, id: ClientId) -> bool {
-        self.clients.peek(&id).is_some()
+    /// A client, if it is known in memory.
+    pub(super) fn known_client(&self, id: ClientId) -> Option<Arc<Fresh<ClientEntry>>> {
+        self.clients.peek(&id).flatten()
     }
 
-    /// Whether [`Registry::organization`] would answer from memory.
-    pub(super) fn remembers_organization(&self, id: OrganizationId) -> bool {
-        self.organizations.peek(&id).is_some()
+    /// An organisation, if it is known in memory.
+    pub(super) fn known_organization(&self, id: OrganizationId) -> Option<Arc<Fresh<OrganizationEntry>>> {
+        self.organizations.peek(&id).flatten()
     }
 
     pub(super) async fn organization(

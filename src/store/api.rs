@@ -177,6 +177,11 @@ pub enum InsertToken {
     Inserted,
     /// The client is gone, disabled, or of another epoch by now.
     Refused,
+    /// The client has as many living tokens as allowed.
+    TooMany {
+        /// When the first of them expires, if none is revoked before.
+        first_expires_at: Timestamp,
+    },
 }
 
 /// That something was used, to be written when there is time.
@@ -270,8 +275,9 @@ pub trait Store: Send + Sync + 'static {
 
     // --- Tokens
 
-    /// Keeps one, if its client exists, is enabled and is of the token's epoch. Writes no change.
-    async fn insert_token(&self, token: Token) -> Result<InsertToken, StoreError>;
+    /// Keeps one, if its client exists, is enabled and is of the token's epoch, and has fewer than `most` tokens that
+    /// live at `token.issued_at`. Writes no change.
+    async fn insert_token(&self, token: Token, most: u32) -> Result<InsertToken, StoreError>;
 
     /// One, expired or not, as long as it was not revoked or swept.
     async fn token(&self, id: TokenId) -> Result<Option<Token>, StoreError>;

@@ -9,7 +9,7 @@ use crate::{
         Audience, AudienceSet, CheckKey, Client, ClientId, Clock, OrganizationId, RandomError, ScopeSet, SecretKind,
         SecretText, Token, TokenId,
     },
-    observe::Metrics,
+    observe::{Metrics, OWN},
     registry::{AuthenticatedClient, Registry},
     store::{Audit, Change, InsertToken, Page, PageOf, Store, StoreError, Subject, Use, Uses},
 };
@@ -40,6 +40,12 @@ pub enum IssueError {
     /// An audience beyond the client's.
     #[error("the client has no audience `{0}`")]
     Target(Audience),
+    /// The client has as many living tokens as it may.
+    #[error("the client has as many living tokens as it may (tokens.max_live_per_client); revoke some, or wait")]
+    TooMany {
+        /// How long until the first of them expires.
+        wait: Duration,
+    },
     /// The client went or was disabled meanwhile.
     #[error("the client is gone")]
     ClientGone,
@@ -133,10 +139,14 @@ impl Tokens {
             expires_at: issued_at + duration,
             last_used: None,
         };
-        match self.store.insert_token(token.clone()).await? {
+        match self.store.insert_token(token.clone(), self.registry.settings().max_live_per_client).await? {
             InsertToken::Inserted => {
                 self.metrics.tokens_issued.inc();
                 Ok(Issued { text, token })
+            }
+            InsertToken::TooMany { first_expires_at } => {
+                self.metrics.rate_limited.with_label_values(&[OWN]).inc();
+                Err(IssueError::TooMany { wait: first_expires_at.since(issued_at) })
             }
             InsertToken::Refused => Err(IssueError::ClientGone),
         }

@@ -13,6 +13,9 @@ use crate::{
     store::{Actor, Audit, SqliteStore, Store, Uses},
 };
 
+/// How many living tokens a client may have here.
+pub(crate) const MOST_LIVE: u32 = 10;
+
 /// The services of one process.
 pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
@@ -31,18 +34,28 @@ impl World {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.path().join("test.db")).unwrap());
+        let observed = metrics.clone();
+        let store = SqliteStore::open(&folder.path().join("test.db"))
+            .unwrap()
+            .observed_by(move |operation, ok, took| observed.count_store_operation(operation, ok, took));
+        let store: Arc<dyn Store> = Arc::new(store);
         let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_700_000_000)));
         let (uses, _) = Uses::new();
         let settings = RegistrySettings {
             token_duration: Duration::from_hours(24),
             max_token_duration: Duration::from_hours(30 * 24),
             secret_overlap: Duration::from_hours(24),
+            max_live_per_client: MOST_LIVE,
         };
         let parts = RegistryParts { passwords: passwords(), uses: uses.clone(), clock: clock.clone(), metrics };
         let registry = Arc::new(Registry::new(store, settings, parts));
         let tokens = Arc::new(Tokens::new(registry.clone(), uses));
         Self { clock, registry, tokens, _folder: folder }
+    }
+
+    /// How often the store was asked by this verb, with success.
+    pub(crate) fn store_operations(&self, verb: &str) -> u64 {
+        self.registry.metrics().store_operations.with_label_values(&[verb, "ok"]).get()
     }
 
     fn audit(&self) -> Audit {

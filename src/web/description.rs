@@ -25,7 +25,7 @@ pub fn describe_refusals<const N: usize>(refusals: [(u16, &str); N]) -> Describe
         let mut response = ResponseBuilder::new().description(description).content("application/json", content).build();
         let header = match status {
             401 => Some((header::WWW_AUTHENTICATE, "How to authenticate.", Type::String)),
-            503 => Some((header::RETRY_AFTER, "In how many seconds to try again.", Type::Integer)),
+            429 | 503 => Some((header::RETRY_AFTER, "In how many seconds to try again.", Type::Integer)),
             _ => None,
         };
         if let Some((name, description, kind)) = header {

@@ -4,12 +4,14 @@
 //! RFC 6749 section 5.2 for programs of the standard, `errors` for programs of the hosted service, the request's id for
 //! people.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::model::mask_secrets;
+use crate::model::{Exceeded, mask_secrets};
 
 mod body;
 mod description;
@@ -22,6 +24,9 @@ pub use description::{DescribedResponses, alias, describe_refusals, refusal_sche
 pub use desk::desk;
 pub use organization::{ConflictingHeaders, OrganizationCredentials, organization_credentials};
 pub use well_known::{well_known_path, well_known_url};
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// A refusal before it is written: status, code, words, and the headers that go with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +86,22 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error, description).with(header::RETRY_AFTER, "1")
     }
 
+    /// Too much for now: 429, to be tried again after `wait`.
+    #[must_use]
+    pub fn rate_limited(description: impl Into<String>, wait: Duration) -> Self {
+        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", description);
+        refusal.with(header::RETRY_AFTER, &whole_seconds(wait).to_string())
+    }
+
+    /// The same with the limit that has no room, as `RateLimit` fields (draft-ietf-httpapi-ratelimit-headers-10).
+    #[must_use]
+    pub fn exceeded(description: impl Into<String>, exceeded: &Exceeded) -> Self {
+        let Exceeded { limit, most, within, wait } = exceeded;
+        Self::rate_limited(description, *wait)
+            .with(RATE_LIMIT, &format!(r#""{limit}";r=0;t={}"#, whole_seconds(*wait)))
+            .with(RATE_LIMIT_POLICY, &format!(r#""{limit}";q={most};w={}"#, whole_seconds(*within)))
+    }
+
     /// Adds what went wrong inside, for the log.
     #[must_use]
     pub fn caused_by(mut self, cause: impl std::fmt::Display) -> Self {
@@ -103,6 +124,12 @@ impl Refusal {
     }
 }
 
+/// Rounded up, and never none at all.
+fn whole_seconds(time: Duration) -> u64 {
+    let begun = u64::from(time.subsec_nanos() > 0);
+    time.as_secs().saturating_add(begun).max(1)
+}
+
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -121,5 +148,18 @@ mod tests {
             "errors": [{"httpcode": 400, "message": "no prt_*** here"}],
         });
         assert_eq!(body, expected);
+    }
+    #[test]
+    fn what_was_too_much_says_when_to_come_back() {
+        let (within, wait) = (Duration::from_mins(2), Duration::from_millis(5001));
+        let exceeded = Exceeded { limit: "some", most: 20, within, wait };
+        let headers = Refusal::exceeded("Later.", &exceeded).headers;
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        let expected =
+            [("retry-after", "6"), ("ratelimit", r#""some";r=0;t=6"#), ("ratelimit-policy", r#""some";q=20;w=120"#)];
+        assert_eq!(headers, expected);
+        let now = Refusal::rate_limited("Now.", Duration::ZERO);
+        assert_eq!((now.status.as_u16(), now.error), (429, "rate_limited"));
+        assert_eq!(now.headers, [(header::RETRY_AFTER, HeaderValue::from_static("1"))]);
     }
 }

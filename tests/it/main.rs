@@ -9,6 +9,7 @@
 
 mod support;
 
+mod abuse;
 mod apply;
 mod bad_input;
 mod command_line;

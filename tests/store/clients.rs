@@ -87,7 +87,7 @@ async fn a_deleted_client_is_gone_with_its_secrets_and_tokens() {
         assert_eq!(store.clients(owner, ALL).await.unwrap().total, 0);
         assert_eq!(store.tokens(doomed.id, at(40), ALL).await.unwrap().total, 0);
         assert_eq!(store.count_tokens(at(40)).await, Ok(0));
-        assert_eq!(store.insert_token(a_token(&doomed, 0, 1000)).await, Ok(InsertToken::Refused));
+        assert_eq!(store.insert_token(a_token(&doomed, 0, 1000), MANY).await, Ok(InsertToken::Refused));
         changes_nothing!(store, store.delete_client(doomed.id, audit(41)), false);
         changes_nothing!(store, store.revoke_tokens(doomed.id, audit(41)), false);
         changes_nothing!(store, store.revoke_token(issued.id, audit(41)), false);

@@ -32,6 +32,9 @@ fn engines() -> Vec<Engine> {
 
 const ALL: Page = Page { after: None, limit: 1000 };
 
+/// More tokens than any client has here.
+const MANY: u32 = 1_000_000;
+
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(seconds)
 }
@@ -103,7 +106,7 @@ fn a_token(client: &Client, epoch: u32, expires_at: i64) -> Token {
 
 async fn token(store: &dyn Store, client: &Client, epoch: u32, expires_at: i64) -> Token {
     let token = a_token(client, epoch, expires_at);
-    assert_eq!(store.insert_token(token.clone()).await, Ok(InsertToken::Inserted));
+    assert_eq!(store.insert_token(token.clone(), MANY).await, Ok(InsertToken::Inserted));
     token
 }
 

@@ -20,7 +20,7 @@ async fn a_thousand_tokens_at_once_are_all_there_when_they_are_answered() {
         let issue = |token: Token| {
             let (store, other) = (Arc::clone(&store), Arc::clone(&other));
             tokio::spawn(async move {
-                assert_eq!(store.insert_token(token.clone()).await, Ok(InsertToken::Inserted));
+                assert_eq!(store.insert_token(token.clone(), MANY).await, Ok(InsertToken::Inserted));
                 assert_eq!(store.token(token.id).await, Ok(Some(token.clone())), "a read sees what was answered");
                 assert_eq!(other.token(token.id).await, Ok(Some(token)), "in another process too");
             })

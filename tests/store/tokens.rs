@@ -27,12 +27,12 @@ async fn a_token_is_issued_only_to_an_enabled_client_of_its_epoch() {
     for Engine { store, .. } in engines() {
         let owner = organization(&*store, None).await;
         let client = client(&*store, owner).await;
-        assert_eq!(store.insert_token(a_token(&client, 1, 1000)).await, Ok(InsertToken::Refused));
-        assert_eq!(store.insert_token(a_token(&a_client(owner), 0, 1000)).await, Ok(InsertToken::Refused));
+        assert_eq!(store.insert_token(a_token(&client, 1, 1000), MANY).await, Ok(InsertToken::Refused));
+        assert_eq!(store.insert_token(a_token(&a_client(owner), 0, 1000), MANY).await, Ok(InsertToken::Refused));
         let enable = |enabled| ClientUpdate { enabled: Some(enabled), ..ClientUpdate::default() };
         store.update_client(client.id, enable(false), audit(40)).await.unwrap();
         let refused = a_token(&client, 0, 1000);
-        assert_eq!(store.insert_token(refused.clone()).await, Ok(InsertToken::Refused));
+        assert_eq!(store.insert_token(refused.clone(), MANY).await, Ok(InsertToken::Refused));
         assert_eq!(store.token(refused.id).await, Ok(None));
         store.update_client(client.id, enable(true), audit(41)).await.unwrap();
         token(&*store, &client, 0, 1000).await;
@@ -50,7 +50,7 @@ async fn all_tokens_of_a_client_are_revoked_by_its_epoch() {
         changes_to!(store, audit(40), store.revoke_tokens(client.id, audit(40)), true, revoked);
         assert_eq!(store.client(client.id, at(40)).await.unwrap().unwrap().client.token_epoch, 1);
         assert_eq!(store.tokens(client.id, at(40), ALL).await.unwrap().items, []);
-        assert_eq!(store.insert_token(a_token(&client, 0, 1000)).await, Ok(InsertToken::Refused));
+        assert_eq!(store.insert_token(a_token(&client, 0, 1000), MANY).await, Ok(InsertToken::Refused));
         let fresh = token(&*store, &client, 1, 1000).await;
         assert_eq!(store.tokens(client.id, at(40), ALL).await.unwrap().items, [fresh]);
         assert_eq!(store.count_tokens(at(40)).await, Ok(2));
@@ -123,5 +123,57 @@ async fn the_sweep_removes_the_useless_in_steps_and_nothing_else() {
         assert_eq!(secrets(&*store, kept.id, 0).await.len(), 1);
         assert_eq!(store.sweep(at(100), 4).await, Ok(0));
         assert_eq!(store.last_change().await, Ok(before), "a sweep is no change");
+    }
+}
+
+#[tokio::test]
+async fn a_client_has_no_more_living_tokens_than_it_may() {
+    for Engine { store, other, .. } in engines() {
+        let owner = organization(&*store, None).await;
+        let (client, bystander) = (client(&*store, owner).await, client(&*store, owner).await);
+        let issue = async |store: &dyn Store, token: Token, most| store.insert_token(token, most).await.unwrap();
+        let full = |expires_at| InsertToken::TooMany { first_expires_at: at(expires_at) };
+        let living = [token(&*store, &client, 0, 200).await, token(&*store, &client, 0, 100).await];
+        token(&*store, &client, 0, 300).await;
+
+        let refused = a_token(&client, 0, 1000);
+        for store in [&store, &other] {
+            assert_eq!(issue(&**store, refused.clone(), 3).await, full(100));
+        }
+        assert_eq!(store.token(refused.id).await, Ok(None));
+        assert_eq!(issue(&*store, a_token(&bystander, 0, 1000), 3).await, InsertToken::Inserted);
+        assert_eq!(issue(&*store, a_token(&client, 1, 1000), 3).await, InsertToken::Refused, "of another epoch");
+        assert_eq!(issue(&*store, refused.clone(), 4).await, InsertToken::Inserted, "the limit was raised");
+        assert_eq!(issue(&*store, a_token(&client, 0, 1000), 1).await, full(100), "the limit was lowered");
+
+        assert!(store.revoke_token(living[0].id, audit(40)).await.unwrap());
+        assert_eq!(issue(&*store, a_token(&client, 0, 1000), 4).await, InsertToken::Inserted, "one was revoked");
+        let later = |now| Token { issued_at: at(now), ..a_token(&client, 0, 1000) };
+        assert_eq!(issue(&*store, later(99), 4).await, full(100));
+        assert_eq!(issue(&*store, later(100), 4).await, InsertToken::Inserted, "one expired, swept or not");
+        assert_eq!(issue(&*store, later(100), 4).await, full(300));
+        assert_eq!(store.tokens(client.id, at(100), ALL).await.unwrap().total, 4);
+
+        store.revoke_tokens(client.id, audit(110)).await.unwrap();
+        let fresh = || Token { epoch: 1, ..later(110) };
+        assert_eq!(issue(&*store, fresh(), 1).await, InsertToken::Inserted, "all were revoked");
+        assert_eq!(issue(&*store, fresh(), 1).await, full(1000));
+        while store.sweep(at(500), 100).await.unwrap() > 0 {}
+        assert_eq!(issue(&*store, fresh(), 1).await, full(1000), "the sweep takes none that lives");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_has_no_more_living_tokens_than_it_may_when_many_are_asked_for_at_once() {
+    for Engine { store, other, .. } in engines() {
+        let owner = organization(&*store, None).await;
+        let client = client(&*store, owner).await;
+        let issued = (0..200).flat_map(|_| [&store, &other]).map(|store| {
+            let (store, token) = (Arc::clone(store), a_token(&client, 0, 1000));
+            tokio::spawn(async move { store.insert_token(token, 50).await.unwrap() == InsertToken::Inserted })
+        });
+        let issued = join_all(issued).await.into_iter().filter(|outcome| *outcome.as_ref().unwrap()).count();
+        assert_eq!(issued, 50);
+        assert_eq!(store.count_tokens(at(30)).await, Ok(50));
     }
 }

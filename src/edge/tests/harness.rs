@@ -311,7 +311,12 @@ pub(super) async fn answer(socket: &mut TcpStream) -> String {
 fn registry(folder: &Path, metrics: &Arc<Metrics>) -> Arc<Registry> {
     let store = Arc::new(SqliteStore::open(&folder.join("store.db")).unwrap());
     let day = Duration::from_hours(24);
-    let settings = RegistrySettings { token_duration: day, max_token_duration: day, secret_overlap: day };
+    let settings = RegistrySettings {
+        token_duration: day,
+        max_token_duration: day,
+        secret_overlap: day,
+        max_live_per_client: 1000,
+    };
     let parts = RegistryParts {
         passwords: Passwords::start(1).unwrap(),
         uses: Uses::new().0,

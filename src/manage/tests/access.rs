@@ -1,8 +1,10 @@
 //! Who may call, and what about: credentials, the tree, methods.
 
-use serde_json::Value;
+use std::net::IpAddr;
 
-use super::{Face, by};
+use serde_json::{Value, json};
+
+use super::{Face, by, draft};
 use crate::{
     registry::NewOrganizationKey,
     web::testing::{Answer, request, send},
@@ -240,5 +242,37 @@ async fn other_methods_are_refused_with_the_ones_there_are() {
         let answer = send(&face.routes, request(line), "").await;
         assert_eq!(answer.outcome(), (405, "method_not_allowed".to_owned()), "{line}");
         assert_eq!(answer.header("allow"), allow, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_keys_are_soon_refused_where_they_come_from() {
+    let face = Face::new().await;
+    let [here, elsewhere]: [IpAddr; 2] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse().unwrap());
+    let id = face.root.organization.id.to_string();
+    let guess = || request("GET /oauth2/clients").header("x-org-id", &id).header("x-api-key", "guess");
+    for _ in 0..20 {
+        let answer = send(&face.routes, guess().extension(here), "").await;
+        assert_eq!(answer.outcome(), (401, "unauthorized".to_owned()));
+    }
+    let answer = send(&face.routes, guess().extension(here), "").await;
+    assert_eq!(answer.outcome(), (429, "rate_limited".to_owned()));
+    assert_eq!((answer.header("retry-after"), answer.header("www-authenticate")), ("6", ""));
+    assert_eq!(answer.header("ratelimit-policy"), r#""wrong-credentials-by-caller";q=20;w=120"#);
+    let right = by("GET /oauth2/clients", &face.root).extension(elsewhere);
+    assert_eq!(send(&face.routes, right, "").await.status, 200);
+    let without_credentials = request("GET /oauth2/clients").extension(here);
+    assert_eq!(send(&face.routes, without_credentials, "").await.status, 401, "none are not wrong ones");
+}
+
+/// One node is consistent at once, whatever its clients are willing to wait for.
+#[tokio::test]
+async fn the_hosted_services_wishes_for_consistency_are_accepted() {
+    let face = Face::new().await;
+    for (consistency, timeout) in [("local_region", "30"), ("all_regions", "1"), ("", "soon")] {
+        let call = by("POST /oauth2/clients", &face.root)
+            .header("SlashID-Required-Consistency", consistency)
+            .header("SlashID-Required-Consistency-Timeout", timeout);
+        assert_eq!(send(&face.routes, call, draft(&json!({}))).await.status, 201, "{consistency}");
     }
 }

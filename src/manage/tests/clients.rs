@@ -113,3 +113,46 @@ async fn mistakes_in_a_body_are_named() {
     let large = face.root(create, vec![b' '; 70_000]).await;
     assert_eq!(large.outcome(), (413, "content_too_large".to_owned()));
 }
+
+#[tokio::test]
+async fn every_body_refuses_a_member_that_it_does_not_know_and_names_it() {
+    let face = Face::new().await;
+    let path = face.client(&face.root).await;
+    let unknown = r#"{"no_such_member":1}"#;
+    for (line, body) in [
+        ("POST /oauth2/clients".to_owned(), draft(&json!({"no_such_member": 1}))),
+        (format!("PATCH {path}"), unknown.to_owned()),
+        (format!("PUT {path}/secret"), unknown.to_owned()),
+        (format!("POST {path}/secrets"), unknown.to_owned()),
+        ("POST /organizations/suborganizations".to_owned(), r#"{"sub_org_name":"x","no_such_member":1}"#.to_owned()),
+        ("PUT /organizations/api-keys".to_owned(), unknown.to_owned()),
+    ] {
+        let answer = face.root(&line, body).await;
+        assert_eq!(answer.outcome(), (400, "invalid_request".to_owned()), "{line}");
+        let told = answer.json();
+        assert!(told["error_description"].as_str().unwrap().contains("`no_such_member`"), "{line}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn names_scopes_and_audiences_are_bounded() {
+    let face = Face::new().await;
+    let many = |length: usize, count: usize| (0..count).map(|n| format!("{n:0length$}")).collect::<Vec<_>>();
+    for (what, fits, too_much) in [
+        ("client_name", json!("x".repeat(200)), json!("x".repeat(201))),
+        ("client_name", json!("x"), json!("a\nb")),
+        ("scopes", json!(["x".repeat(128)]), json!(["x".repeat(129)])),
+        ("scopes", json!(many(127, 32)), json!(many(127, 33))),
+        ("scopes", json!(["!#[]~"]), json!(["a\"b"])),
+        ("scopes", json!(["a", "a"]), json!(["ä"])),
+        ("audiences", json!(["x".repeat(256)]), json!(["x".repeat(257)])),
+        ("audiences", json!(many(2, 32)), json!(many(2, 33))),
+        ("redirect_uris", json!([format!("a:{}", "x".repeat(2046))]), json!([format!("a:{}", "x".repeat(2047))])),
+    ] {
+        let created = face.root("POST /oauth2/clients", draft(&json!({what: fits}))).await;
+        assert_eq!(created.status, 201, "{what}: {created:?}");
+        let refused = face.root("POST /oauth2/clients", draft(&json!({what: too_much}))).await;
+        assert_eq!(refused.outcome(), (400, "invalid_request".to_owned()), "{what} {too_much}");
+        assert!(refused.json()["error_description"].as_str().unwrap().contains(what), "{what}: {refused:?}");
+    }
+}

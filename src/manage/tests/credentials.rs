@@ -5,7 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Face;
-use crate::{model::SecretText, registry::AuthenticationError, store::Use};
+use crate::{
+    model::SecretText,
+    registry::{AuthenticationError, ClientCredentials},
+    store::Use,
+};
 
 #[tokio::test]
 async fn secrets_rotate_at_once_or_with_an_overlap() {
@@ -14,7 +18,8 @@ async fn secrets_rotate_at_once_or_with_an_overlap() {
     let path = format!("/oauth2/clients/{}", client.client.id);
     let works = async |secret: &str| {
         let secret = SecretText::new(secret.to_owned());
-        match face.world.registry.authenticate_client(&client.client.id.to_string(), &secret).await {
+        let credentials = ClientCredentials { id: client.client.id.to_string(), secret };
+        match face.world.registry.authenticate_client(&[credentials], None).await {
             Ok(_) => true,
             Err(AuthenticationError::Wrong) => false,
             Err(error) => panic!("{error}"),

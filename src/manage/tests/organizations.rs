@@ -41,6 +41,25 @@ async fn organisations_are_created_below_and_deleted_as_leaves() {
 }
 
 #[tokio::test]
+async fn organisations_stand_so_deep_and_no_deeper() {
+    let face = Face::new().await;
+    let mut lowest = face.world.organization(Some(&face.root)).await;
+    for _ in 0..29 {
+        lowest = face.world.organization(Some(&lowest)).await;
+    }
+    let create = "POST /organizations/suborganizations";
+    let last = face.call(create, &lowest, r#"{"sub_org_name":"32"}"#).await.result();
+    let below = |line: &str| {
+        let text = |name: &str| last[name].as_str().unwrap().to_owned();
+        request(line).header("x-org-id", text("id")).header("x-api-key", text("api_key"))
+    };
+    let refused = send(&face.routes, below(create), r#"{"sub_org_name":"33"}"#).await;
+    assert_eq!(refused.outcome(), (409, "conflict".to_owned()));
+    assert!(refused.text.contains("at most 32 deep"), "{refused:?}");
+    assert_eq!(send(&face.routes, below("GET /organizations/suborganizations"), "").await.result(), json!([]));
+}
+
+#[tokio::test]
 async fn a_new_key_ends_the_old_one() {
     let face = Face::new().await;
     let rotated = face.root("PUT /organizations/api-keys", "").await;

@@ -102,8 +102,8 @@ impl Store for SqliteStore {
         self.write("delete_secret", move |db| secrets::delete(db, client, id, unless_used_since, &audit)).await
     }
 
-    async fn insert_token(&self, token: Token) -> Result<InsertToken, StoreError> {
-        self.write("insert_token", move |db| tokens::insert(db, &token)).await
+    async fn insert_token(&self, token: Token, most: u32) -> Result<InsertToken, StoreError> {
+        self.write("insert_token", move |db| tokens::insert(db, &token, most)).await
     }
 
     async fn token(&self, id: TokenId) -> Result<Option<Token>, StoreError> {

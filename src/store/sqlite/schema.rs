@@ -12,14 +12,15 @@ use crate::{model::random_bytes, store::OpenError};
 pub(super) const APPLICATION_ID: i32 = 0x5072_7463;
 
 /// The newest schema known here.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// The step at index `n` leads from schema `n` to `n + 1`; schema 0 is the empty file. A step that was released is
 /// never changed.
 ///
 /// Identifiers are kept as their bytes, moments as seconds since 1970, sets as texts with blanks. `seq` is the place
 /// in a list and the cursor of a page; AUTOINCREMENT, so that a cursor never meets a number for the second time.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 
     CREATE TABLE organizations (
@@ -95,7 +96,25 @@ const MIGRATIONS: &[&str] = &["
         request_id TEXT
     ) STRICT;
     CREATE INDEX changes_by_organization ON changes (organization);
-"];
+",
+    "
+    -- How many rows of tokens are of the client's present epoch, the expired ones too. Kept by the triggers below.
+    ALTER TABLE clients ADD COLUMN token_count INTEGER NOT NULL DEFAULT 0;
+    UPDATE clients SET token_count =
+        (SELECT count(*) FROM tokens WHERE client = clients.id AND epoch = clients.token_epoch);
+    CREATE INDEX tokens_by_client_and_end ON tokens (client, epoch, expires_at);
+
+    CREATE TRIGGER token_added AFTER INSERT ON tokens BEGIN
+        UPDATE clients SET token_count = token_count + 1 WHERE id = new.client AND token_epoch = new.epoch;
+    END;
+    CREATE TRIGGER token_removed AFTER DELETE ON tokens BEGIN
+        UPDATE clients SET token_count = token_count - 1 WHERE id = old.client AND token_epoch = old.epoch;
+    END;
+    CREATE TRIGGER tokens_ended AFTER UPDATE OF token_epoch ON clients BEGIN
+        UPDATE clients SET token_count = 0 WHERE id = new.id;
+    END;
+",
+];
 
 /// What one look at the file led to.
 enum Step {
@@ -158,5 +177,106 @@ pub(super) fn unknown(path: &Path, found: i64) -> OpenError {
         OpenError::Newer { path: path.to_owned(), found, known: VERSION }
     } else {
         corrupt(path, format!("its schema says {found}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{ClientId, Timestamp, Token, TokenId},
+        store::{Actor, Audit, InsertToken, SqliteStore, Store},
+    };
+
+    const BUSY: ClientId = ClientId::from_bytes([2; 8]);
+    const IDLE: ClientId = ClientId::from_bytes([3; 8]);
+
+    /// A file as a Portcullis of the first schema left it: two clients in their second epoch, of which one has three
+    /// tokens: one that lives, one that is expired, and one of the epoch that ended.
+    fn first_schema(path: &Path) -> Connection {
+        let db = Connection::open(path).unwrap();
+        db.execute_batch(MIGRATIONS[0]).unwrap();
+        db.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        db.pragma_update(None, "user_version", 1).unwrap();
+        db.execute("INSERT INTO meta (name, value) VALUES ('check_key', ?1)", [[7; 32]]).unwrap();
+        db.execute_batch(
+            "INSERT INTO organizations (id, name, key_hash, created_at) VALUES (x'0101010101010101', 'O', 'h', 1)",
+        )
+        .unwrap();
+        for id in [BUSY, IDLE] {
+            let sql = "INSERT INTO clients (id, organization, name, scopes, audiences, token_duration, enabled,
+                           token_epoch, created_at)
+                       VALUES (?1, x'0101010101010101', 'C', 'a', '', 60, 1, 1, 1)";
+            db.execute(sql, [id.as_bytes()]).unwrap();
+        }
+        for (id, epoch, end) in [(1_u8, 1, 1000), (2, 1, 5), (3, 0, 1000)] {
+            let sql = "INSERT INTO tokens (id, client, epoch, scopes, audiences, issued_at, expires_at)
+                       VALUES (?1, ?2, ?3, 'a', '', 1, ?4)";
+            db.execute(sql, rusqlite::params![[id; 20], BUSY.as_bytes(), epoch, end]).unwrap();
+        }
+        db
+    }
+
+    fn token(id: u8) -> Token {
+        Token {
+            id: TokenId::from_bytes([id; 20]),
+            client: BUSY,
+            epoch: 1,
+            scopes: "a".parse().unwrap(),
+            audiences: "".parse().unwrap(),
+            issued_at: Timestamp::from_seconds(10),
+            expires_at: Timestamp::from_seconds(2000),
+            last_used: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_of_the_first_schema_is_brought_to_the_newest_with_all_that_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("portcullis.db");
+        let db = first_schema(&path);
+        let store = SqliteStore::open(&path).unwrap();
+        assert_eq!(version(&db), Ok(VERSION));
+        assert_eq!(store.check_key(), [7; 32]);
+        let count = |id: ClientId| {
+            let sql = "SELECT token_count FROM clients WHERE id = ?1";
+            db.query_row(sql, [id.as_bytes()], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!((count(BUSY), count(IDLE)), (2, 0));
+        assert_eq!(store.insert_token(token(4), 2).await, Ok(InsertToken::Inserted), "the expired one makes room");
+        let first_expires_at = Timestamp::from_seconds(1000);
+        assert_eq!(store.insert_token(token(5), 2).await, Ok(InsertToken::TooMany { first_expires_at }));
+        assert_eq!(count(BUSY), 2);
+        assert!(store.token(token(3).id).await.unwrap().is_some(), "what is dead otherwise is left to the sweep");
+    }
+
+    #[tokio::test]
+    async fn the_count_of_tokens_is_right_whatever_becomes_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("portcullis.db");
+        let db = first_schema(&path);
+        let store = SqliteStore::open(&path).unwrap();
+        let audit = || Audit { actor: Actor::CommandLine, at: Timestamp::from_seconds(10), request_id: None };
+        let check = |step: &str| {
+            let sql =
+                "SELECT token_count, (SELECT count(*) FROM tokens WHERE client = clients.id AND epoch = token_epoch)
+                       FROM clients WHERE id = ?1";
+            let counts: (i64, i64) =
+                db.query_row(sql, [BUSY.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+            assert_eq!(counts.0, counts.1, "{step}");
+            counts.0
+        };
+        store.insert_token(token(4), 9).await.unwrap();
+        assert_eq!(check("issued"), 3);
+        assert!(store.revoke_token(token(4).id, audit()).await.unwrap());
+        assert_eq!(check("revoked"), 2);
+        store.sweep(Timestamp::from_seconds(10), 9).await.unwrap();
+        assert_eq!(check("swept"), 1);
+        assert!(store.revoke_tokens(BUSY, audit()).await.unwrap());
+        assert_eq!(check("all revoked"), 0);
+        store.insert_token(Token { epoch: 2, ..token(5) }, 9).await.unwrap();
+        assert_eq!(check("issued in the next epoch"), 1);
+        store.sweep(Timestamp::from_seconds(10), 9).await.unwrap();
+        assert_eq!(check("the dead swept"), 1);
     }
 }

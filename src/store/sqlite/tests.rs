@@ -333,6 +333,8 @@ async fn queries_go_by_an_index() {
         "SELECT seq FROM client_secrets WHERE expires_at <= 1 LIMIT 2",
         "SELECT count(*) FROM tokens WHERE client = x'00' AND epoch = 1 AND expires_at > 1",
         "SELECT * FROM tokens WHERE client = x'00' AND epoch = 1 AND expires_at > 1 AND seq > 3 ORDER BY seq LIMIT 4",
+        "SELECT seq FROM tokens WHERE client = x'00' AND epoch = 1 AND expires_at <= 1 ORDER BY expires_at LIMIT 2",
+        "SELECT expires_at FROM tokens WHERE client = x'00' AND epoch = 1 ORDER BY expires_at LIMIT 1",
         "SELECT * FROM changes WHERE seq > 1 ORDER BY seq LIMIT 2",
         "SELECT * FROM clients WHERE organization = x'00' AND seq > 2 ORDER BY seq LIMIT 3",
     ] {
@@ -359,7 +361,7 @@ async fn dead_tokens_are_found_by_what_ended() {
         expires_at: Timestamp::from_seconds(1000),
         last_used: None,
     };
-    assert_eq!(store.insert_token(token).await, Ok(InsertToken::Inserted));
+    assert_eq!(store.insert_token(token, 10).await, Ok(InsertToken::Inserted));
     assert!(store.revoke_tokens(client.id, audit()).await.unwrap());
     assert_eq!(store.sweep(Timestamp::from_seconds(2), 1).await, Ok(1));
     let db = Connection::open(&path).unwrap();

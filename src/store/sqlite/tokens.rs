@@ -11,13 +11,27 @@ use crate::{
     store::{Action, Audit, InsertToken, Page, PageOf, StoreError, Subject},
 };
 
-/// One statement, so that a client that was disabled a moment ago gets no more.
-pub(super) fn insert(db: &Connection, token: &Token) -> Result<InsertToken, StoreError> {
-    let inserted = execute(
+/// The most expired tokens that go to make room for one: few, so that others' writes hardly wait.
+const CLEARED: i64 = 500;
+
+pub(super) fn insert(db: &Connection, token: &Token, most: u32) -> Result<InsertToken, StoreError> {
+    let counted = first(
+        db,
+        "SELECT token_count FROM clients WHERE id = ?1 AND enabled AND token_epoch = ?2",
+        params![token.client.as_bytes(), token.epoch],
+        |row| Fields::of("clients", row).get::<i64>("token_count"),
+    )?;
+    let Some(counted) = counted else { return Ok(InsertToken::Refused) };
+    let excess = counted - i64::from(most);
+    if excess >= 0
+        && let Some(first_expires_at) = clear(db, token, excess + 1)?
+    {
+        return Ok(InsertToken::TooMany { first_expires_at });
+    }
+    execute(
         db,
         "INSERT INTO tokens (id, client, epoch, scopes, audiences, issued_at, expires_at, last_used)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
-         WHERE EXISTS (SELECT 1 FROM clients WHERE id = ?2 AND enabled AND token_epoch = ?3)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             token.id.as_bytes(),
             token.client.as_bytes(),
@@ -29,7 +43,30 @@ pub(super) fn insert(db: &Connection, token: &Token) -> Result<InsertToken, Stor
             token.last_used.map(Timestamp::as_seconds),
         ],
     )?;
-    Ok(if inserted == 1 { InsertToken::Inserted } else { InsertToken::Refused })
+    Ok(InsertToken::Inserted)
+}
+
+/// Removes `wanted` tokens of the client that are expired and not swept yet. If there are not so many, gives back when
+/// the first of the others expires.
+fn clear(db: &Connection, new: &Token, wanted: i64) -> Result<Option<Timestamp>, StoreError> {
+    let removed = execute(
+        db,
+        "DELETE FROM tokens WHERE seq IN (
+             SELECT seq FROM tokens WHERE client = ?1 AND epoch = ?2 AND expires_at <= ?3 ORDER BY expires_at LIMIT ?4
+         )",
+        params![new.client.as_bytes(), new.epoch, new.issued_at.as_seconds(), wanted.min(CLEARED)],
+    )?;
+    if i64::try_from(removed).is_ok_and(|removed| removed == wanted) {
+        return Ok(None);
+    }
+    let next = first(
+        db,
+        "SELECT expires_at FROM tokens WHERE client = ?1 AND epoch = ?2 ORDER BY expires_at LIMIT 1",
+        params![new.client.as_bytes(), new.epoch],
+        |row| Fields::of("tokens", row).moment("expires_at"),
+    )?;
+    next.map(Some)
+        .ok_or_else(|| StoreError::Corrupt("clients.token_count of a row counts tokens that are not there".to_owned()))
 }
 
 pub(super) fn find(db: &Connection, id: TokenId) -> Result<Option<Token>, StoreError> {

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{IpAddr, SocketAddr, TcpStream},
     time::Duration,
 };
 
@@ -48,7 +48,23 @@ pub(crate) struct Connection(BufReader<TcpStream>);
 impl Connection {
     #[track_caller]
     pub(crate) fn open(to: SocketAddr) -> Self {
-        let stream = TcpStream::connect(to).unwrap();
+        Self::over(TcpStream::connect(to).unwrap())
+    }
+
+    /// The same from this address of ours.
+    #[track_caller]
+    pub(crate) fn open_from(from: IpAddr, to: SocketAddr) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let stream = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind(SocketAddr::new(from, 0)).unwrap();
+            socket.connect(to).await.unwrap().into_std().unwrap()
+        });
+        stream.set_nonblocking(false).unwrap();
+        Self::over(stream)
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         Self(BufReader::new(stream))
     }
@@ -119,6 +135,17 @@ impl Connection {
 /// `Content-Length` and the empty line.
 #[track_caller]
 pub(crate) fn request(to: SocketAddr, head: &str, body: &[u8]) -> Response {
+    request_over(Connection::open(to), to, head, body)
+}
+
+/// The same from this address of ours.
+#[track_caller]
+pub(crate) fn request_from(from: IpAddr, to: SocketAddr, head: &str, body: &[u8]) -> Response {
+    request_over(Connection::open_from(from, to), to, head, body)
+}
+
+#[track_caller]
+fn request_over(mut connection: Connection, to: SocketAddr, head: &str, body: &[u8]) -> Response {
     let (line, headers) = head.split_once('\n').unwrap_or((head, ""));
     let mut bytes = format!("{line} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n");
     for header in headers.lines().filter(|header| !header.is_empty()) {
@@ -129,7 +156,6 @@ pub(crate) fn request(to: SocketAddr, head: &str, body: &[u8]) -> Response {
         bytes = format!("{bytes}Content-Length: {}\r\n", body.len());
     }
     bytes.push_str("\r\n");
-    let mut connection = Connection::open(to);
     connection.send(bytes.as_bytes());
     connection.send(body);
     connection.answer(line.starts_with("HEAD ")).unwrap_or_else(|| panic!("{line}: no answer"))

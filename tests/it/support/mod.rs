@@ -5,7 +5,7 @@ mod http;
 mod upstream;
 
 pub(crate) use gateway::{Client, Gateway, command, run, text};
-pub(crate) use http::{Connection, Response, request};
+pub(crate) use http::{Connection, Response, request, request_from};
 pub(crate) use upstream::Upstream;
 
 use std::{
