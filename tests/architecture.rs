@@ -20,7 +20,7 @@ const FLOORS: [&[&str]; 7] = [
 ];
 
 /// Crates that are named in these places only.
-const AT_HOME: [(&str, &[&str]); 9] = [
+const AT_HOME: [(&str, &[&str]); 8] = [
     ("pingora", &["edge", "app"]),
     ("rusqlite", &["store/sqlite"]),
     ("clap", &["cli", "main"]),
