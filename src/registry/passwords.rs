@@ -206,6 +206,20 @@ mod tests {
         CheckKey::new([1; 32]).mint(SecretKind::ClientSecret).unwrap()
     }
 
+    /// Keeps the only thread from all other work, until what this gives back is dropped.
+    fn hold_up(passwords: &Passwords) -> mpsc::Sender<()> {
+        let (hold, release) = mpsc::channel();
+        let (started, has_started) = mpsc::channel();
+        let job = move |_: &Argon2<'_>| {
+            let _ = started.send(());
+            let _ = release.recv();
+        };
+        passwords.jobs.try_send(Box::new(job)).unwrap();
+        // A job that still waited would take a place in the queue and give it back later.
+        has_started.recv().unwrap();
+        hold
+    }
+
     #[tokio::test]
     async fn the_right_secret_is_verified_and_another_is_not() {
         let passwords = Passwords::start(2).unwrap();
@@ -226,13 +240,7 @@ mod tests {
         let hashed = passwords.hash(right.clone()).await.unwrap();
         assert!(passwords.verify(&hashed, &right, digest).await.unwrap());
         // The only thread is held up: whatever needed a computation now would not come back.
-        let (hold, release) = mpsc::channel::<()>();
-        passwords
-            .jobs
-            .try_send(Box::new(move |_| {
-                let _ = release.recv();
-            }))
-            .unwrap();
+        let hold = hold_up(&passwords);
         assert!(passwords.verify(&hashed, &right, digest).await.unwrap());
         drop(hold);
     }
@@ -240,13 +248,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_is_said_at_once() {
         let passwords = Passwords::start(1).unwrap();
-        let (hold, release) = mpsc::channel::<()>();
-        passwords
-            .jobs
-            .try_send(Box::new(move |_| {
-                let _ = release.recv();
-            }))
-            .unwrap();
+        let hold = hold_up(&passwords);
         while passwords.jobs.try_send(Box::new(|_| ())).is_ok() {}
         assert_eq!(passwords.refuse(&secret().0).await, Err(PasswordsBusy));
         drop(hold);
@@ -255,13 +257,7 @@ mod tests {
     #[tokio::test]
     async fn wrong_secrets_leave_room_for_others() {
         let passwords = Passwords::start(1).unwrap();
-        let (hold, release) = mpsc::channel::<()>();
-        passwords
-            .jobs
-            .try_send(Box::new(move |_| {
-                let _ = release.recv();
-            }))
-            .unwrap();
+        let hold = hold_up(&passwords);
         let secret = secret().0;
         let wrong = (0..20).map(|_| passwords.refuse(&secret)).collect::<Vec<_>>();
         let refused = futures_util::future::join_all(wrong);

@@ -21,5 +21,6 @@ mod paths;
 mod reload;
 mod rfc;
 mod start_and_stop;
+mod tour;
 mod upstreams;
 mod who_is_who;
