@@ -69,8 +69,8 @@ pub fn router<S: Clone + Send + Sync + 'static>(oauth: Oauth) -> OpenApiRouter<S
         .routes(well_known(metadata::PROTECTED_RESOURCE, routes!(metadata::protected_resource)))
         .routes(routes!(users::mint))
         .routes(routes!(users::revoke_all))
-        .routes(routes!(users::authorize))
-        .routes(routes!(users::userinfo))
+        .routes(routes!(users::authorize, users::authorize_by_form))
+        .routes(routes!(users::userinfo, users::userinfo_by_form))
         .with_state(Arc::new(oauth))
 }
 

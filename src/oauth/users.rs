@@ -22,7 +22,11 @@ fn refusal() -> Refusal {
 
 /// Mints a token for a user, in the hosted service.
 #[utoipa::path(
-    post, path = "/oauth2/tokens/mint", operation_id = "mintToken", tag = "Users", security(()), responses(NotForMachines)
+    post,
+    path = "/oauth2/tokens/mint",
+    operation_id = "mintToken",
+    tag = "Users",
+    responses(NotForMachines)
 )]
 pub(super) async fn mint() -> Refusal {
     refusal()
@@ -30,7 +34,10 @@ pub(super) async fn mint() -> Refusal {
 
 /// Revokes all tokens of a user, in the hosted service.
 #[utoipa::path(
-    post, path = "/oauth2/tokens/revoke-all", operation_id = "revokeAllTokensOfUser", tag = "Users", security(()),
+    post,
+    path = "/oauth2/tokens/revoke-all",
+    operation_id = "revokeAllTokensOfUser",
+    tag = "Users",
     responses(NotForMachines)
 )]
 pub(super) async fn revoke_all() -> Refusal {
@@ -38,19 +45,37 @@ pub(super) async fn revoke_all() -> Refusal {
 }
 
 /// Lets a user log in, in the hosted service.
-#[utoipa::path(
-    method(get, post), path = "/oauth2/authorize", operation_id = "authorize", tag = "Users", security(()),
-    responses(NotForMachines)
-)]
+#[utoipa::path(get, path = "/oauth2/authorize", operation_id = "authorize", tag = "Users", responses(NotForMachines))]
 pub(super) async fn authorize() -> Refusal {
     refusal()
 }
 
-/// Tells who the user is, in the hosted service.
+/// The same, by a form.
 #[utoipa::path(
-    method(get, post), path = "/oauth2/userinfo", operation_id = "userinfo", tag = "Users", security(()),
+    post,
+    path = "/oauth2/authorize",
+    operation_id = "authorizeByForm",
+    tag = "Users",
     responses(NotForMachines)
 )]
+pub(super) async fn authorize_by_form() -> Refusal {
+    refusal()
+}
+
+/// Tells who the user is, in the hosted service.
+#[utoipa::path(get, path = "/oauth2/userinfo", operation_id = "userinfo", tag = "Users", responses(NotForMachines))]
 pub(super) async fn userinfo() -> Refusal {
+    refusal()
+}
+
+/// The same, by a form.
+#[utoipa::path(
+    post,
+    path = "/oauth2/userinfo",
+    operation_id = "userinfoByForm",
+    tag = "Users",
+    responses(NotForMachines)
+)]
+pub(super) async fn userinfo_by_form() -> Refusal {
     refusal()
 }

@@ -91,7 +91,10 @@ fn the_readmes_commands_protect_an_api_and_manage_it() {
     let (public, admin) = (SocketAddr::new(address, 8080), SocketAddr::new(address, 9090));
     let page = at(README, public, admin, upstream.address);
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("portcullis.toml"), blocks(&page, "toml")[0]).unwrap();
+    let files = blocks(&page, "toml");
+    let clients = files.iter().find(|file| file.contains("[[clients]]")).unwrap();
+    fs::write(folder.path().join("portcullis.toml"), files[0]).unwrap();
+    fs::write(folder.path().join("clients.toml"), clients).unwrap();
     let id = folder.path().join("serving");
     let _serving = Serving(&id);
     let mut variables =
@@ -112,7 +115,7 @@ fn the_readmes_commands_protect_an_api_and_manage_it() {
         }
         played += 1;
     }
-    assert_eq!(played, 4, "the README has lost commands");
+    assert_eq!(played, 5, "the README has lost commands");
     assert_eq!(upstream.one().target(), "/orders/7");
 }
 
