@@ -65,6 +65,7 @@ impl Reload {
                 return false;
             }
         };
+        live.inherit(&self.live.load());
         let live = Arc::new(live);
         let resolved = tokio::time::timeout(RESOLUTION, live.resolve()).await.is_ok();
         self.live.store(live.clone());

@@ -1,19 +1,18 @@
 //! Writes our own answers to a session, refusals and what the router gave, and passes on those of upstreams. What becomes
 //! of the rest of a body that nobody wants, and of the connection, is decided here.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
-use pingora::{Result, http::ResponseHeader, protocols::http::ServerSession};
+use pingora::{Error, ErrorType, Result, http::ResponseHeader, protocols::http::ServerSession};
 
 use super::headers::REQUEST_ID;
 use crate::{model::RequestId, web::Refusal};
 
 /// What is read of a body that nobody wants, so that the connection can serve the next request.
 const DRAIN_BYTES: usize = 256 * 1024;
-/// How long that is tried, and how long a client is let finish when the connection is closed after the answer: closing
-/// while it still sends would take the answer from it.
+/// How long that is tried.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// Headers that belong to one connection and are pingora's to set.
@@ -21,17 +20,30 @@ const HOP_BY_HOP: [HeaderName; 4] =
     [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, HeaderName::from_static("keep-alive")];
 
 /// Answers with a refusal. A 400, 408, 414 or 431 closes the connection: where the next request would begin is not
-/// certain then.
+/// certain then. So does a 413: that body is not waited for.
 pub(super) async fn refuse(session: &mut ServerSession, refusal: &Refusal, id: Option<&RequestId>) -> Result<()> {
-    if matches!(refusal.status.as_u16(), 400 | 408 | 414 | 431) {
+    if matches!(refusal.status.as_u16(), 400 | 408 | 413 | 414 | 431) {
         session.set_keepalive(None);
     }
     if session.get_keepalive().is_some() {
-        drain(session, DRAIN_BYTES).await;
+        drain(session).await;
     }
-    write(session, response(refusal, id), id).await?;
-    if session.get_keepalive().is_none() {
-        drain(session, usize::MAX).await;
+    write(session, response(refusal, id), id).await
+}
+
+/// Checks an upstream's answer for what the proxy lets pass.
+///
+/// # Errors
+/// A change of protocol that the client did not ask for, or a body in another coding than chunks.
+pub(super) fn understood(session: &ServerSession, head: &ResponseHeader) -> Result<()> {
+    let malformed = |words| Err(Error::explain(ErrorType::InvalidHTTPHeader, words).into_up());
+    if head.status == StatusCode::SWITCHING_PROTOCOLS && !session.is_upgrade_req() {
+        return malformed("a 101 that nobody asked for");
+    }
+    let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
+    let chunked = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if !chunked || codings.next().is_some() {
+        return malformed("a body in another coding than chunks");
     }
     Ok(())
 }
@@ -49,13 +61,53 @@ pub(super) fn relay(session: &mut ServerSession, head: &mut ResponseHeader, id: 
             session.set_keepalive(None);
         }
     }
+    if head.status == StatusCode::NO_CONTENT {
+        // It has no body, so nothing frames one (RFC 9110 section 8.6, RFC 9112 section 6.1).
+        head.remove_header(&header::CONTENT_LENGTH);
+        head.remove_header(&header::TRANSFER_ENCODING);
+    }
     // These speak of the upstream's connection, not of the client's (RFC 9110 section 7.6.1).
+    for name in nominated(head) {
+        head.remove_header(&name);
+    }
     head.remove_header("keep-alive");
     head.remove_header("proxy-connection");
     if let Some(id) = id {
         head.insert_header(REQUEST_ID, id.as_str())?;
     }
     Ok(())
+}
+
+/// The headers that `Connection` says are for this connection only. What frames the answer is not its to name.
+fn nominated(head: &ResponseHeader) -> Vec<HeaderName> {
+    let values = head.headers.get_all(header::CONNECTION).iter();
+    let names = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let framing = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::UPGRADE];
+    names
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .filter(|name| !framing.contains(name))
+        .collect()
+}
+
+/// A response as HTTP/1.1 writes it, which ends the connection.
+pub(super) fn wire(response: &http::Response<Bytes>, id: Option<&RequestId>, with_body: bool) -> Bytes {
+    let mut head = format!("HTTP/1.1 {}\r\nconnection: close\r\n", response.status());
+    let _infallible = write!(head, "content-length: {}\r\n", response.body().len());
+    if let Some(id) = id {
+        let _infallible = write!(head, "{REQUEST_ID}: {id}\r\n");
+    }
+    let mut bytes = head.into_bytes();
+    for (name, value) in response.headers() {
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
+    if with_body {
+        bytes.extend_from_slice(response.body());
+    }
+    bytes.into()
 }
 
 /// A refusal as a response.
@@ -101,7 +153,7 @@ pub(super) async fn write(
         }
         session.finish_body().await
     };
-    written.await.map_err(pingora::Error::into_down)
+    written.await.map_err(Error::into_down)
 }
 
 /// Whether the client sends its body only after a `100 Continue`, which it has not got.
@@ -111,11 +163,13 @@ pub(super) fn awaits_continue(session: &ServerSession) -> bool {
         && session.body_bytes_read() == 0
 }
 
-/// Reads and forgets at most so much of the body. What is then left makes pingora close the connection.
-async fn drain(session: &mut ServerSession, mut bytes: usize) {
-    if awaits_continue(session) {
+/// Reads and forgets a small body. What is then left makes pingora close the connection.
+async fn drain(session: &mut ServerSession) {
+    let announced = session.get_header(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if awaits_continue(session) || announced.is_some_and(|length: usize| length > DRAIN_BYTES) {
         return;
     }
+    let mut bytes = DRAIN_BYTES;
     let drained = async {
         loop {
             match session.read_request_body().await {
@@ -127,4 +181,43 @@ async fn drain(session: &mut ServerSession, mut bytes: usize) {
         }
     };
     let _late = tokio::time::timeout(DRAIN_TIME, drained).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::refusals;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        time::Instant,
+    };
+
+    /// The answer to a refused request whose body does not come, and how long it took.
+    async fn refused(refusal: Refusal, length: usize) -> (String, Duration) {
+        let (mut client, server) = tokio::io::duplex(4096);
+        let request = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut session = ServerSession::new_http1(Box::new(server));
+        session.read_request().await.unwrap();
+        let start = Instant::now();
+        refuse(&mut session, &refusal, None).await.unwrap();
+        let took = start.elapsed();
+        drop(session);
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        (answer.to_lowercase(), took)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_too_large_is_not_waited_for() {
+        for (refusal, length, waits) in [
+            (refusals::large_body(1), 2, false),
+            (refusals::internal(), DRAIN_BYTES + 1, false),
+            (refusals::internal(), 2, true),
+        ] {
+            let (answer, took) = refused(refusal, length).await;
+            assert!(answer.contains("connection: close"), "{answer}");
+            assert_eq!(took >= DRAIN_TIME, waits, "{length}: {took:?}");
+        }
+    }
 }

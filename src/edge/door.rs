@@ -2,7 +2,7 @@
 //!
 //! It serves HTTP/1.1 in clear only; a connection that speaks HTTP/2 would need a clock for each stream.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,18 +16,21 @@ use pingora::{
 use tokio::sync::Semaphore;
 
 use super::{
-    Gateway, ServerSettings, answer, headers, refusals,
-    socket::{Apology, WatchedSocket},
-    watch::{HeadSize, Watch},
+    Gateway, ServerSettings, answer,
+    exchange::Record,
+    framing::{Excess, HeadSize},
+    refusals,
+    socket::WatchedSocket,
+    watch::{Cut, Watch},
 };
 use crate::{model::RequestId, observe::Metrics, web::Refusal};
 
 /// What each connection passes first.
 pub(super) struct Door {
     pub(super) proxy: Arc<HttpProxy<Gateway>>,
-    pub(super) settings: ServerSettings,
+    pub(super) settings: Arc<ServerSettings>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) apology: Apology,
+    pub(super) access_log: bool,
     /// One permit for each connection that there may be.
     pub(super) room: Arc<Semaphore>,
 }
@@ -40,9 +43,22 @@ impl ServerApp for Door {
             return None;
         };
         let _open = self.metrics.open_connection();
-        let watch = Arc::new(Watch::new(self.settings.header_timeout, self.settings.idle_timeout));
-        let socket = WatchedSocket::new(socket, watch.clone(), self.apology.clone());
-        watch.over(self.proxy.process_new(Box::new(socket), shutdown)).await
+        let settings = &self.settings;
+        let watch = Arc::new(Watch::new(settings.header_timeout, settings.idle_timeout));
+        let digest = socket.get_socket_digest();
+        let peer = digest.and_then(|digest| digest.peer_addr()?.as_inet().copied());
+        let apology = {
+            let (door, watch) = (self.clone(), watch.clone());
+            Box::new(move |status, size| door.apologise(status, size, peer, watch.waited()))
+        };
+        let socket = WatchedSocket::new(socket, watch.clone(), settings.clone(), apology);
+        let _ended = watch.clone().guard(self.proxy.process_new(Box::new(socket), shutdown)).await;
+        // What was cut for another reason than a late upstream gets no answer.
+        let left = watch.left();
+        if matches!(watch.was_cut(), None | Some(Cut::Late)) {
+            left.close(settings.idle_timeout).await;
+        }
+        None
     }
 
     /// Called once the listeners are closed. Without it, idle connections would stay.
@@ -51,15 +67,16 @@ impl ServerApp for Door {
     }
 }
 
-/// What answers a head that pingora refuses before any phase: there is no request then, only its refusal.
-pub(super) fn apology(settings: ServerSettings, metrics: Arc<Metrics>) -> Apology {
-    Arc::new(move |status, size| {
-        let refusal = refusal(status, size, &settings);
-        metrics.requests.with_label_values(&["none", "other", refusal.status.as_str()]).inc();
-        metrics.decisions.with_label_values(&["none", "deny", refusal.error]).inc();
+impl Door {
+    /// What answers a head that is refused before any phase: there is no request then, only its refusal and its record.
+    fn apologise(&self, status: u16, size: HeadSize, peer: Option<SocketAddr>, took: Duration) -> Bytes {
+        let refusal = refusal(status, size, &self.settings);
         let id = RequestId::random().ok();
-        wire(&answer::response(&refusal, id.as_ref()), id.as_ref())
-    })
+        let mut record = Record::new(self.metrics.clone(), self.access_log);
+        record.refused(&refusal, peer, took);
+        record.write(id.as_ref(), refusal.status.as_u16());
+        answer::wire(&answer::response(&refusal, id.as_ref()), id.as_ref(), true)
+    }
 }
 
 /// pingora tells the method only; the size tells the rest.
@@ -67,32 +84,9 @@ fn refusal(status: u16, size: HeadSize, settings: &ServerSettings) -> Refusal {
     if status == StatusCode::METHOD_NOT_ALLOWED {
         return refusals::unknown_method(&settings.methods);
     }
-    // A method, a version and two blanks stand beside the target.
-    if size.first_line > settings.max_target_bytes.saturating_add(32) {
-        return refusals::long_target(settings);
+    match size.excess(settings) {
+        Some(Excess::Target) => refusals::long_target(settings),
+        Some(Excess::Fields) => refusals::large_head(settings),
+        None => refusals::bad_request("The request's head cannot be read."),
     }
-    let fields = size.bytes.saturating_sub(size.first_line);
-    if size.lines > settings.max_headers.saturating_add(1) || fields > settings.max_header_bytes {
-        return refusals::large_head(settings);
-    }
-    refusals::bad_request("The request's head cannot be read.")
-}
-
-/// A response as HTTP/1.1 writes it, which ends the connection.
-fn wire(response: &http::Response<Bytes>, id: Option<&RequestId>) -> Bytes {
-    let mut head = format!("HTTP/1.1 {}\r\nconnection: close\r\n", response.status());
-    let _infallible = write!(head, "content-length: {}\r\n", response.body().len());
-    if let Some(id) = id {
-        let _infallible = write!(head, "{}: {id}\r\n", headers::REQUEST_ID);
-    }
-    let mut bytes = head.into_bytes();
-    for (name, value) in response.headers() {
-        bytes.extend_from_slice(name.as_str().as_bytes());
-        bytes.extend_from_slice(b": ");
-        bytes.extend_from_slice(value.as_bytes());
-        bytes.extend_from_slice(b"\r\n");
-    }
-    bytes.extend_from_slice(b"\r\n");
-    bytes.extend_from_slice(response.body());
-    bytes.into()
 }

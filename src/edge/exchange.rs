@@ -6,9 +6,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pingora::proxy::Session;
+use http::StatusCode;
+use pingora::{http::ResponseHeader, proxy::Session};
 
-use super::{Live, Upstream, origin::Origin, upstream::Pick, watch::Watch};
+use super::{
+    Live, Upstream, answer,
+    failure::Failure,
+    origin::Origin,
+    refusals,
+    upstream::Pick,
+    watch::{Cut, Watch},
+};
 use crate::{
     cache::Fresh,
     guard::Permit,
@@ -16,6 +24,7 @@ use crate::{
     observe::{ACCESS, Metrics, OWN, method_label},
     policy::{Rule, UpstreamPolicy},
     tokens::Grant,
+    web::Refusal,
 };
 
 /// The `upstream` label of requests that belong to none.
@@ -73,6 +82,10 @@ pub(super) struct Record {
     peer: Option<SocketAddr>,
     sent: Option<Instant>,
     answered: Option<Duration>,
+    /// The status of the answer that began.
+    begun: Option<u16>,
+    /// Bytes of the bodies, of the request and of the answer, as far as they came.
+    bytes: (usize, usize),
 }
 
 impl Exchange {
@@ -84,21 +97,7 @@ impl Exchange {
             stage: Stage::Arrived,
             target: String::new(),
             attempt: Attempt::default(),
-            record: Record {
-                metrics,
-                logged,
-                started: Instant::now(),
-                written: false,
-                own: false,
-                upstream: None,
-                rule: None,
-                grant: None,
-                decision: None,
-                method: "other",
-                peer: None,
-                sent: None,
-                answered: None,
-            },
+            record: Record::new(metrics, logged),
             watch,
         }
     }
@@ -132,37 +131,84 @@ impl Exchange {
         self.attempt.failed <= retries
     }
 
-    /// The request must come on within that time.
-    pub(super) fn expect_within(&self, time: Option<Duration>) {
+    /// Tells the clock of the connection.
+    pub(super) fn clock(&self, tell: impl FnOnce(&Watch)) {
         if let Some(watch) = &self.watch {
-            watch.expect_within(time);
+            tell(watch);
         }
     }
 
-    /// Whether it did not.
-    pub(super) fn is_late(&self) -> bool {
-        self.watch.as_ref().is_some_and(|watch| watch.is_late())
+    /// The body of the request, or of its answer, came on.
+    pub(super) fn came_on(&mut self, session: &Session) {
+        self.record.bytes = (session.body_bytes_read(), session.body_bytes_sent());
+        self.clock(Watch::progress);
     }
 
     /// Writes the record, with what was sent and received.
     pub(super) fn finish(&mut self, session: &Session) {
-        let status = session.response_written().map_or(CLIENT_GONE, |response| response.status.as_u16());
-        let bytes = (session.body_bytes_read(), session.body_bytes_sent());
-        self.record.write(self.id.as_ref(), status, bytes);
+        let response = session.response_written().filter(|response| is_final(response));
+        let status = response.map_or(CLIENT_GONE, |response| response.status.as_u16());
+        self.record.bytes = (session.body_bytes_read(), session.body_bytes_sent());
+        self.record.write(self.id.as_ref(), status);
     }
+
+    /// The request was cut off: pingora tells of no end then. If its upstream is to blame and its answer had not begun,
+    /// there is still one to give.
+    fn cut_off(&mut self) {
+        let late = self.watch.as_ref().filter(|watch| watch.was_cut() == Some(Cut::Late));
+        let mut status = self.record.begun;
+        if let Some(watch) = late {
+            let request_id = self.id.as_ref().map(RequestId::as_str);
+            let kind = Failure::Timeout.kind().unwrap_or_default();
+            self.record.upstream_failed(kind);
+            tracing::warn!(request_id, upstream = self.record.upstream(), kind, "an upstream did not answer");
+            if status.is_none() {
+                let refusal = refusals::gateway_timeout();
+                let response = answer::response(&refusal, self.id.as_ref());
+                let words = answer::wire(&response, self.id.as_ref(), self.record.method != "HEAD");
+                watch.leave(|left| left.words = Some(words));
+                status = Some(refusal.status.as_u16());
+            }
+        }
+        self.record.write(self.id.as_ref(), status.unwrap_or(CLIENT_GONE));
+    }
+}
+
+/// Whether no other head can follow that one.
+pub(super) fn is_final(response: &ResponseHeader) -> bool {
+    !response.status.is_informational() || response.status == StatusCode::SWITCHING_PROTOCOLS
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        // Only if it was cut off: pingora tells of no end then.
-        self.record.write(self.id.as_ref(), CLIENT_GONE, (0, 0));
-        if let Some(watch) = &self.watch {
-            watch.finished();
+        if !self.record.written {
+            self.cut_off();
         }
+        self.clock(Watch::finished);
     }
 }
 
 impl Record {
+    pub(super) fn new(metrics: Arc<Metrics>, logged: bool) -> Self {
+        Self {
+            metrics,
+            logged,
+            started: Instant::now(),
+            written: false,
+            own: false,
+            upstream: None,
+            rule: None,
+            grant: None,
+            decision: None,
+            method: "other",
+            peer: None,
+            sent: None,
+            answered: None,
+            begun: None,
+            bytes: (0, 0),
+        }
+    }
+
     pub(super) fn arrived(&mut self, method: &http::Method, peer: Option<SocketAddr>) {
         self.method = method_label(method);
         self.peer = peer;
@@ -187,9 +233,17 @@ impl Record {
         self.metrics.decisions.with_label_values(&[self.upstream(), decision, reason]).inc();
     }
 
+    /// Its head could not be read, for which it was awaited so long.
+    pub(super) fn refused(&mut self, refusal: &Refusal, peer: Option<SocketAddr>, took: Duration) {
+        self.started = self.started.checked_sub(took).unwrap_or(self.started);
+        self.peer = peer;
+        self.decided("deny", refusal.error);
+    }
+
     /// The upstream's answer began.
-    pub(super) fn answered(&mut self) {
+    pub(super) fn answered(&mut self, status: StatusCode) {
         self.answered = self.sent.map(|sent| sent.elapsed());
+        self.begun = Some(status.as_u16());
     }
 
     pub(super) fn upstream_failed(&self, kind: &str) {
@@ -204,11 +258,12 @@ impl Record {
         }
     }
 
-    fn write(&mut self, id: Option<&RequestId>, status: u16, (bytes_in, bytes_out): (usize, usize)) {
+    /// Writes the record, once.
+    pub(super) fn write(&mut self, id: Option<&RequestId>, status: u16) {
         if std::mem::replace(&mut self.written, true) {
             return;
         }
-        let (upstream, took) = (self.upstream(), self.started.elapsed());
+        let (upstream, took, (bytes_in, bytes_out)) = (self.upstream(), self.started.elapsed(), self.bytes);
         self.metrics.requests.with_label_values(&[upstream, self.method, &status.to_string()]).inc();
         self.metrics.request_duration.with_label_values(&[upstream]).observe(took.as_secs_f64());
         if !self.logged {
@@ -279,7 +334,7 @@ mod tests {
                 exchange.record.arrived(&http::Method::GET, Some("192.0.2.1:9".parse().unwrap()));
                 exchange.record.decided("deny", "not_found");
                 if !cut_off {
-                    exchange.record.write(exchange.id.as_ref(), 404, (1, 2));
+                    exchange.record.write(exchange.id.as_ref(), 404);
                 }
             }
         });

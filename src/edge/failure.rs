@@ -37,10 +37,9 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// Reads an error of pingora; `late` if the upstream was waited for too long.
-    pub(super) fn of(error: &Error, late: bool) -> Self {
+    /// Reads an error of pingora. A client or an upstream that is too slow is most often cut by `watch` before.
+    pub(super) fn of(error: &Error) -> Self {
         match (error.esource(), error.etype()) {
-            _ if late => Self::Timeout,
             (ErrorSource::Upstream, kind) => match kind {
                 ConnectTimedout => Self::ConnectTimeout,
                 ReadTimedout | WriteTimedout => Self::Timeout,
@@ -87,17 +86,25 @@ impl Failure {
     }
 }
 
-/// Whether a connection to a server ended before a byte of an answer came. pingora tells the number of bytes in words
-/// only; other words mean no.
+/// Whether a connection to a server ended before a byte of an answer came. pingora tells that in words only; other words
+/// mean no: while a body is written, an answer may be coming.
 pub(super) fn before_an_answer(error: &Error) -> bool {
+    let said = |words: &str| error.context.as_ref().is_some_and(|context| context.as_str().ends_with(words));
     *error.esource() == ErrorSource::Upstream
         && match error.etype() {
-            WriteError => true,
-            ConnectionClosed | ReadError => {
-                error.context.as_ref().is_some_and(|words| words.as_str().ends_with("bytes already read: 0"))
-            }
+            WriteError => said("while writing request headers") || said("flushing request header"),
+            ConnectionClosed | ReadError => said("bytes already read: 0"),
             _ => false,
         }
+}
+
+/// An error for the log: its kind and what the system said. The rest of pingora's words may hold what was received.
+pub(super) fn cause(error: &Error) -> String {
+    let kind = format!("{} ({})", error.etype().as_str(), error.esource().as_str());
+    match error.root_cause().downcast_ref::<std::io::Error>() {
+        Some(system) => format!("{kind}: {system}"),
+        None => kind,
+    }
 }
 
 #[cfg(test)]
@@ -107,21 +114,38 @@ mod tests {
 
     #[test]
     fn what_does_not_come_in_time_is_a_504_and_what_breaks_a_502() {
-        for (error, late, status) in [
-            (Error::new_up(ConnectRefused), false, 502),
-            (Error::new_up(ConnectionClosed), false, 502),
-            (Error::new_up(InvalidHTTPHeader), false, 502),
-            (Error::new_up(ConnectTimedout), false, 504),
-            (Error::new_up(ReadTimedout), false, 504),
-            (Error::new_down(ReadError), true, 504),
-            (Error::new_down(ReadTimedout), false, 408),
-            (Error::new_down(HTTPStatus(413)), false, 413),
-            (Error::new_down(InvalidHTTPHeader), false, 400),
-            (Error::new_in(InternalError), false, 500),
+        for (error, status) in [
+            (Error::new_up(ConnectRefused), 502),
+            (Error::new_up(ConnectionClosed), 502),
+            (Error::new_up(InvalidHTTPHeader), 502),
+            (Error::new_up(ConnectTimedout), 504),
+            (Error::new_up(ReadTimedout), 504),
+            (Error::new_down(ReadTimedout), 408),
+            (Error::new_down(HTTPStatus(413)), 413),
+            (Error::new_down(InvalidHTTPHeader), 400),
+            (Error::new_in(InternalError), 500),
         ] {
-            let refusal = Failure::of(&error, late).refusal(1).unwrap();
+            let refusal = Failure::of(&error).refusal(1).unwrap();
             assert_eq!(refusal.status.as_u16(), status, "{error}");
         }
-        assert!(Failure::of(&Error::new_down(ConnectionClosed), false).refusal(1).is_none());
+        assert!(Failure::of(&Error::new_down(ConnectionClosed)).refusal(1).is_none());
+    }
+
+    #[test]
+    fn the_log_is_told_nothing_that_was_received() {
+        let received = Error::because(InvalidHTTPHeader, "buf: Set-Cookie: secret", Error::new(ReadError));
+        assert_eq!(cause(&received.into_up()), "InvalidHTTPHeader (Upstream)");
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let refused = Error::because(ConnectRefused, "peer: 10.0.0.1", refused).into_up();
+        assert_eq!(cause(&refused), "ConnectRefused (Upstream): connection refused");
+    }
+
+    #[test]
+    fn only_an_upstream_that_said_nothing_was_silent() {
+        let silent = |kind, words: &'static str| before_an_answer(&Error::explain(kind, words).into_up());
+        assert!(silent(ConnectionClosed, "while reading response headers, bytes already read: 0"));
+        assert!(silent(WriteError, "while writing request headers"));
+        assert!(!silent(ConnectionClosed, "while reading response headers, bytes already read: 10"));
+        assert!(!silent(WriteError, "while writing body"));
     }
 }

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use axum::Router;
 use bytes::Bytes;
-use http::{HeaderValue, Method, StatusCode, header, uri::Authority};
+use http::{HeaderValue, Method, StatusCode, Version, header, uri::Authority};
 use pingora::{
     Error, ErrorType, Result,
     http::{RequestHeader, ResponseHeader},
@@ -19,16 +19,17 @@ use tokio::time::Instant;
 
 use super::{
     Live, ServerSettings, answer, desk,
-    exchange::{Exchange, Stage},
+    exchange::{Exchange, Stage, is_final},
     failure::{self, Failure},
-    headers::{Passage, REQUEST_ID},
+    framing::Body,
+    headers::{self, Passage},
     intake::{Head, Intake},
     origin::Origin,
     watch::Watch,
 };
 use crate::{
     guard::{Guard, Incoming, Permit, Refused},
-    model::{RequestId, mask_secrets},
+    model::RequestId,
     observe::Metrics,
     policy::is_own_path,
     tokens::Tokens,
@@ -143,6 +144,14 @@ impl Gateway {
         Ok(true)
     }
 
+    /// The client sends its body now: it has its own time, and the upstream's begins anew behind it.
+    fn ask_for_body(&self, session: &mut Session, exchange: &Exchange) {
+        if !session.was_upgraded() {
+            session.set_read_timeout(Some(self.parts.settings.body_timeout));
+            exchange.clock(|watch| watch.body_is_asked(true));
+        }
+    }
+
     async fn refuse(&self, session: &mut Session, exchange: &mut Exchange, refusal: &Refusal) -> Result<bool> {
         exchange.stage = Stage::Answered;
         answer::refuse(session.as_downstream_mut(), refusal, exchange.id.as_ref()).await?;
@@ -150,21 +159,9 @@ impl Gateway {
     }
 }
 
-/// The client's own name for the request if it gave one and it is harmless, else a new one.
-fn request_id(request: &RequestHeader) -> Option<RequestId> {
-    let mut sent = request.headers.get_all(REQUEST_ID).iter();
-    let own = match (sent.next(), sent.next()) {
-        (Some(value), None) => value.to_str().ok().and_then(RequestId::from_caller),
-        _ => None,
-    };
-    own.or_else(|| RequestId::random().ok())
-}
-
 /// Whether the final head of the answer is written, so that no other can be.
 fn is_answered(session: &Session) -> bool {
-    session.response_written().is_some_and(|response| {
-        !response.status.is_informational() || response.status == StatusCode::SWITCHING_PROTOCOLS
-    })
+    session.response_written().is_some_and(is_final)
 }
 
 #[async_trait]
@@ -179,22 +176,16 @@ impl ProxyHttp for Gateway {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn early_request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<()> {
-        if let Some(watch) = &exchange.watch {
-            watch.head_read();
-        }
         let settings = &self.parts.settings;
-        // Off if the client asked for that; else pingora would wait for the next request without end.
-        if session.get_keepalive().is_some() {
-            session.set_keepalive(Some(settings.idle_timeout.as_secs().max(1)));
-        }
         session.set_read_timeout(Some(settings.body_timeout));
-        session.set_write_timeout(Some(settings.idle_timeout));
         session.set_total_drain_timeout(Some(DRAIN_TIME));
-        // Without it, a request sent early would break off the one that runs.
-        session.set_pipelining_enabled(true);
+        // HTTP/1.0 knows no answer before the answer (RFC 9110 section 15.2).
+        let old = session.req_header().version == Version::HTTP_10;
+        session.set_ignore_info_resp(old);
         let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
         let request = session.req_header();
-        exchange.id = request_id(request);
+        exchange.clock(|watch| watch.head_read(Body::announced(&request.headers)));
+        exchange.id = headers::request_id(&request.headers);
         exchange.origin = Origin::new(peer, &request.headers, &settings.trusted_proxies);
         exchange.record.arrived(&request.method, peer);
         Ok(())
@@ -221,6 +212,8 @@ impl ProxyHttp for Gateway {
         if exchange.admitted().is_none() {
             return Err(Error::explain(ErrorType::InternalError, "no permit").into_in());
         }
+        // A connection has a time of its own to come about in.
+        exchange.clock(|watch| watch.answer_within(None));
         match exchange.pick() {
             Some((pick, upstream)) => Ok(Box::new(upstream.peer(pick))),
             None => Err(Error::explain(ErrorType::ConnectError, "no server has a known address").into_up()),
@@ -249,23 +242,32 @@ impl ProxyHttp for Gateway {
             server: exchange.attempt.pick.and_then(|pick| upstream.authority(pick)),
         };
         request.set_raw_path(exchange.target.as_bytes())?;
-        passage.apply(request)
+        passage.apply(request)?;
+        let asked = !answer::awaits_continue(session.as_downstream());
+        if session.req_header().version == Version::HTTP_10 {
+            // Nobody could pass on what it asks for (RFC 9110 section 10.1.1).
+            request.remove_header(&header::EXPECT);
+        }
+        if !asked {
+            session.set_read_timeout(None);
+        }
+        let time = upstream.settings().timeout;
+        exchange.clock(|watch| {
+            watch.answer_within(Some(time));
+            watch.body_is_asked(asked);
+        });
+        Ok(())
     }
 
     async fn request_body_filter(
         &self,
         session: &mut Session,
         _body: &mut Option<Bytes>,
-        end_of_stream: bool,
+        _end_of_stream: bool,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        let Some(upstream) = exchange.admitted().map(|(_, upstream)| upstream.clone()) else { return Ok(()) };
-        let settings = upstream.settings();
-        exchange.expect_within(if is_answered(session) {
-            Some(settings.stream_idle_timeout)
-        } else {
-            end_of_stream.then_some(settings.timeout)
-        });
+        exchange.came_on(session);
+        self.ask_for_body(session, exchange);
         // The rest of a connection that became another protocol is no body.
         if !session.was_upgraded() && session.body_bytes_read() as u64 > self.parts.settings.max_body {
             return Err(Error::explain(ErrorType::HTTPStatus(413), "the body is too large").into_down());
@@ -279,10 +281,7 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         _exchange: &mut Exchange,
     ) -> Result<()> {
-        if response.status == StatusCode::SWITCHING_PROTOCOLS && !session.is_upgrade_req() {
-            return Err(Error::explain(ErrorType::InvalidHTTPHeader, "a 101 that nobody asked for").into_up());
-        }
-        Ok(())
+        answer::understood(session.as_downstream(), response)
     }
 
     async fn response_filter(
@@ -291,26 +290,33 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+        if !is_final(response) {
+            if response.status == StatusCode::CONTINUE {
+                self.ask_for_body(session, exchange);
+            }
             return Ok(());
         }
-        exchange.record.answered();
-        if let Some((_, upstream)) = exchange.admitted() {
-            exchange.expect_within(Some(upstream.settings().stream_idle_timeout));
+        exchange.record.answered(response.status);
+        let Some((_, upstream)) = exchange.admitted() else { return Ok(()) };
+        let time = upstream.settings().stream_idle_timeout;
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            // There is no body any more that could be late.
+            session.set_read_timeout(None);
+            exchange.clock(|watch| watch.open_within(time));
+        } else {
+            exchange.clock(|watch| watch.stream_within(time));
         }
         answer::relay(session.as_downstream_mut(), response, exchange.id.as_ref())
     }
 
     fn response_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         _body: &mut Option<Bytes>,
         _end_of_stream: bool,
         exchange: &mut Exchange,
     ) -> Result<Option<Duration>> {
-        if let Some((_, upstream)) = exchange.admitted() {
-            exchange.expect_within(Some(upstream.settings().stream_idle_timeout));
-        }
+        exchange.came_on(session);
         Ok(None)
     }
 
@@ -339,17 +345,15 @@ impl ProxyHttp for Gateway {
         let method = &session.req_header().method;
         let repeatable = [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(method)
             && !session.as_ref().retry_buffer_truncated();
-        let unanswered =
-            session.response_written().is_none() && failure::before_an_answer(&error) && !exchange.is_late();
+        let unanswered = session.response_written().is_none() && failure::before_an_answer(&error);
         error.set_retry(repeatable && unanswered && exchange.may_retry(client_reused));
         error
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
-        let failure = Failure::of(error, exchange.is_late());
+        let failure = Failure::of(error);
         let request_id = exchange.id.as_ref().map(RequestId::as_str);
-        let cause = error.to_string();
-        let cause = mask_secrets(&cause);
+        let cause = failure::cause(error);
         if let Some(kind) = failure.kind() {
             exchange.record.upstream_failed(kind);
             tracing::warn!(request_id, kind, %cause, "an upstream did not answer");
@@ -358,7 +362,7 @@ impl ProxyHttp for Gateway {
         } else {
             tracing::debug!(request_id, %cause, "a client broke off");
         }
-        exchange.expect_within(None);
+        exchange.clock(|watch| watch.answer_within(None));
         session.set_keepalive(None);
         let refusal = failure.refusal(self.parts.settings.max_body).filter(|_| !is_answered(session));
         let mut error_code = 0;

@@ -51,6 +51,16 @@ static FORWARDED: LazyLock<ReservedNames> = LazyLock::new(|| {
     names
 });
 
+/// The client's own name for the request if it gave one and it is harmless, else a new one.
+pub(super) fn request_id(sent: &HeaderMap) -> Option<RequestId> {
+    let mut names = sent.get_all(REQUEST_ID).iter();
+    let own = match (names.next(), names.next()) {
+        (Some(value), None) => value.to_str().ok().and_then(RequestId::from_caller),
+        _ => None,
+    };
+    own.or_else(|| RequestId::random().ok())
+}
+
 /// One request on its way to one upstream.
 #[derive(Debug)]
 pub(super) struct Passage<'a> {

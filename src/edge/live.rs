@@ -37,6 +37,14 @@ impl Live {
         Ok(Self { table, upstreams: upstreams.into_iter().map(|one| Arc::new(Upstream::new(one))).collect(), reserved })
     }
 
+    /// Takes over what `known` knows of the servers of both, so that a reload does not depend on every name being
+    /// resolved at that moment.
+    pub fn inherit(&self, known: &Self) {
+        for upstream in &self.upstreams {
+            upstream.inherit(&known.upstreams);
+        }
+    }
+
     /// Resolves the names of all servers at once. A name that cannot be resolved keeps the addresses that it had; a
     /// server without one is passed over.
     pub async fn resolve(&self) {
@@ -49,5 +57,33 @@ pub async fn refresh_addresses(live: Arc<ArcSwap<Live>>) {
     loop {
         tokio::time::sleep(REFRESH).await;
         live.load_full().resolve().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::{Server, tests::upstream_settings};
+
+    fn live(hosts: &[&str]) -> Live {
+        let mut settings = LiveSettings::default();
+        for (number, host) in hosts.iter().enumerate() {
+            let name = format!("u{number}");
+            let mut upstream = upstream_settings(&name, &format!("/{name}"), 1);
+            upstream.servers = vec![Server { host: (*host).into(), port: 80 }];
+            settings.upstreams.push(upstream);
+        }
+        Live::build(settings, false).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_server_keeps_its_addresses_over_a_reload_while_its_name_cannot_be_resolved() {
+        let old = live(&["localhost"]);
+        old.resolve().await;
+        let new = live(&["other.invalid", "localhost"]);
+        assert!(new.upstreams[1].pick(0).is_none());
+        new.inherit(&old);
+        assert!(new.upstreams[1].pick(0).is_some());
+        assert!(new.upstreams[0].pick(0).is_none());
     }
 }

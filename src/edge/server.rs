@@ -23,10 +23,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{
-    Gateway,
-    door::{self, Door},
-};
+use super::{Gateway, door::Door};
 
 /// The most connections that can be counted.
 const MAX_CONNECTIONS: usize = u32::MAX as usize >> 3;
@@ -39,13 +36,14 @@ pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, (SocketAddr, i
     addresses.iter().map(|address| TcpListener::bind(address).map_err(|error| (*address, error))).collect()
 }
 
-/// The running door. Dropping it cuts all connections.
+/// How long the last records of connections that are cut may take.
+const LAST_RECORDS: Duration = Duration::from_millis(500);
+
+/// The running door. Dropping it cuts all connections, and waits until that is recorded.
 pub struct PublicServer {
     runtime: Option<Runtime>,
     service: JoinHandle<()>,
     shutdown: watch::Sender<bool>,
-    room: Arc<Semaphore>,
-    connections: usize,
 }
 
 impl PublicServer {
@@ -54,25 +52,19 @@ impl PublicServer {
     /// # Errors
     /// [`io::Error`] if the system does not give the threads, or a listener is broken.
     pub fn start(listeners: Vec<TcpListener>, gateway: Gateway) -> io::Result<Self> {
-        let settings = gateway.parts.settings.clone();
-        let metrics = gateway.parts.metrics.clone();
+        let settings = Arc::new(gateway.parts.settings.clone());
+        let (metrics, access_log) = (gateway.parts.metrics.clone(), gateway.parts.access_log);
         let threads = settings.threads.max(1);
         let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("door").enable_all().build()?;
         let connections = settings.max_connections.min(MAX_CONNECTIONS);
         let room = Arc::new(Semaphore::new(connections));
         let configuration = Arc::new(ServerConf { threads, ..ServerConf::default() });
-        let door = Door {
-            proxy: Arc::new(proxy(&configuration, gateway)?),
-            apology: door::apology(settings.clone(), metrics.clone()),
-            settings,
-            metrics,
-            room: room.clone(),
-        };
+        let door = Door { proxy: Arc::new(proxy(&configuration, gateway)?), settings, metrics, access_log, room };
         let mut service = Service::new("door".to_owned(), door);
         let fds = hand_over(listeners, &mut service)?;
         let (shutdown, watch) = watch::channel(false);
         let service = runtime.spawn(async move { service.start_service(Some(fds), watch, 1).await });
-        Ok(Self { runtime: Some(runtime), service, shutdown, room, connections })
+        Ok(Self { runtime: Some(runtime), service, shutdown })
     }
 
     /// Returns when the door no longer listens although nobody stopped it: always a fault.
@@ -88,18 +80,18 @@ impl PublicServer {
         let _nobody_listens = self.shutdown.send(true);
         let ended = async {
             self.ended().await;
-            // All permits are back when the last connection has ended.
-            let all = u32::try_from(self.connections).unwrap_or(u32::MAX);
-            self.room.acquire_many(all).await.is_ok()
+            // Each connection holds a receiver from the moment when it is accepted to its end.
+            self.shutdown.closed().await;
         };
-        tokio::time::timeout(grace, ended).await.unwrap_or(false)
+        tokio::time::timeout(grace, ended).await.is_ok()
     }
 }
 
 impl Drop for PublicServer {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            // Within a runtime nobody may wait for the end of another one.
+            let _panicked = std::thread::spawn(move || runtime.shutdown_timeout(LAST_RECORDS)).join();
         }
     }
 }

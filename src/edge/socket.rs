@@ -1,73 +1,218 @@
-//! A client's socket that obeys the clock of its connection.
+//! A client's socket that gives pingora one request at a time.
 //!
-//! Whatever happens on a connection, pingora reads from it meanwhile, be it only to notice that the client hangs up. So a
-//! wait whose time is over is ended by ending that read. And where pingora answers a head that it cannot read with bare
-//! words of its own, an answer of ours is written in their place.
+//! It hands on a head only when that is whole and within its limits, then the body, and then nothing until the answer is
+//! over. What a client sends early is held back; that it has closed its side is told only when nothing is to be answered
+//! any more. So pingora always reads, never has a byte too many, and learns at once when the client is gone. Where it
+//! answers a head that it cannot read with bare words of its own, an answer of ours is written in their place.
+
+mod passed_on;
 
 use std::{
+    io,
+    mem::MaybeUninit,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use async_trait::async_trait;
-use bytes::{Buf, Bytes};
-use pingora::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
-    UniqueID, UniqueIDType,
-    raw_connect::ProxyDigest,
-    tls::{SslDigest, TlsRef},
-};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep},
+use bytes::{Buf, Bytes, BytesMut};
+use pingora::protocols::Stream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{
+    ServerSettings,
+    framing::{Body, HeadScan, HeadSize, Seen},
+    watch::Watch,
 };
 
-use super::watch::{HeadSize, Watch};
+/// How much is held of what comes before its turn.
+const MAX_EARLY: usize = 64 * 1024;
+/// Makes the answer to a head that is refused, by pingora with this status.
+pub(super) type Apology = Box<dyn Fn(u16, HeadSize) -> Bytes + Send + Sync>;
 
-/// Makes the answer to a head that pingora refused with this status.
-pub(super) type Apology = Arc<dyn Fn(u16, HeadSize) -> Bytes + Send + Sync>;
+/// What pingora gets when it reads.
+enum Turn {
+    /// A head, once it is whole.
+    Head(HeadScan),
+    /// So much of what is held: the rest of a whole head.
+    Hand(usize, HeadSize),
+    /// What comes behind a head, whose body is not known yet.
+    Announced(HeadSize),
+    Body(Body),
+    /// Nothing: the request is all there and not answered.
+    Wait,
+    /// Whatever comes: the connection speaks another protocol.
+    Open,
+    /// The end: the head was refused.
+    Refused(HeadSize),
+}
 
 /// A client's socket under a [`Watch`].
 pub(super) struct WatchedSocket {
-    socket: Stream,
+    /// Gone only when this is dropped.
+    socket: Option<Stream>,
     watch: Arc<Watch>,
-    alarm: Pin<Box<Sleep>>,
+    settings: Arc<ServerSettings>,
     apology: Apology,
     /// What is left to write of an answer of ours, once pingora began one of its own.
     pending: Option<Bytes>,
+    turn: Turn,
+    held: BytesMut,
+    /// The client sends nothing more.
+    ended: bool,
 }
 
 impl WatchedSocket {
-    pub(super) fn new(socket: Stream, watch: Arc<Watch>, apology: Apology) -> Self {
-        let alarm = Box::pin(tokio::time::sleep_until(Instant::now()));
-        Self { socket, watch, alarm, apology, pending: None }
+    pub(super) fn new(socket: Stream, watch: Arc<Watch>, settings: Arc<ServerSettings>, apology: Apology) -> Self {
+        let turn = Turn::Head(HeadScan::default());
+        let socket = Some(socket);
+        Self { socket, watch, settings, apology, pending: None, turn, held: BytesMut::new(), ended: false }
     }
 
-    /// Ready when the time of the watch is over.
-    fn poll_alarm(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.watch.deadline() else { return Poll::Pending };
-        if self.alarm.deadline() != deadline {
-            self.alarm.as_mut().reset(deadline);
-        }
-        self.alarm.as_mut().poll(context)
+    fn socket(&mut self) -> io::Result<Pin<&mut Stream>> {
+        self.socket.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Writes our answer instead of `theirs`.
-    fn poll_apology(&mut self, context: &mut Context<'_>, theirs: &[u8]) -> Poll<std::io::Result<usize>> {
-        if self.pending.is_none() {
-            // `HTTP/1.1 400 Bad Request`
-            let status = theirs.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-            self.pending = Some((self.apology)(status.unwrap_or(400), self.watch.head_size()));
+    /// Reads more into what is held. How much came; nothing at the end.
+    fn poll_hold(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut bytes = [MaybeUninit::uninit(); 4096];
+        let mut read = ReadBuf::uninit(&mut bytes);
+        if !self.ended {
+            ready!(self.socket()?.poll_read(context, &mut read))?;
         }
-        while let Some(rest) = self.pending.as_mut().filter(|rest| !rest.is_empty()) {
-            let written = ready!(Pin::new(&mut self.socket).poll_write(context, rest))?;
-            if written == 0 {
-                return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
+        self.held.extend_from_slice(read.filled());
+        self.note_end(read.filled().len());
+        Poll::Ready(Ok(read.filled().len()))
+    }
+
+    fn note_end(&mut self, read: usize) {
+        if read == 0 && !self.ended {
+            self.ended = true;
+            self.watch.half_closed();
+        }
+    }
+
+    /// Collects a head; whether there is more to come from the client.
+    fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        while let Turn::Head(scan) = &mut self.turn {
+            if !self.held.is_empty() {
+                self.watch.head_begun();
             }
-            rest.advance(written);
+            let (seen, size) = (scan.read(&self.held), scan.size());
+            self.turn = match seen {
+                Seen::Whole(length) => Turn::Hand(length, size),
+                Seen::Broken => Turn::Refused(size),
+                Seen::Part if size.excess(&self.settings).is_some() => Turn::Refused(size),
+                Seen::Part if ready!(self.poll_hold(context))? == 0 => return Poll::Ready(Ok(false)),
+                Seen::Part => continue,
+            };
         }
-        Poll::Ready(Ok(theirs.len()))
+        Poll::Ready(Ok(true))
+    }
+
+    /// Gives so much of what is held, or as much as there is room for.
+    fn give(&mut self, buffer: &mut ReadBuf<'_>, most: usize) -> usize {
+        let given = self.held.split_to(most.min(self.held.len()).min(buffer.remaining()));
+        buffer.put_slice(&given);
+        given.len()
+    }
+
+    fn poll_body(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+        mut body: Body,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        if self.held.is_empty() && !self.ended {
+            if self.socket()?.poll_read(context, buffer)?.is_pending() {
+                self.watch.awaits_body();
+                return Poll::Pending;
+            }
+            self.note_end(buffer.filled().len() - before);
+        } else {
+            self.give(buffer, usize::MAX);
+        }
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        let taken = body.take(read);
+        let early = read.get(taken..).unwrap_or_default();
+        if !early.is_empty() {
+            // In front of what may be held already.
+            let rest = std::mem::take(&mut self.held);
+            self.held.extend_from_slice(early);
+            self.held.unsplit(rest);
+        }
+        buffer.set_filled(before + taken);
+        self.turn = if body.is_done() { Turn::Wait } else { Turn::Body(body) };
+        Poll::Ready(Ok(()))
+    }
+
+    /// Holds what comes early. Never ready but with an error.
+    fn poll_early(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.ended && self.held.len() < MAX_EARLY {
+            ready!(self.poll_hold(context))?;
+        }
+        Poll::Pending
+    }
+
+    /// Writes our answer instead of one with this status.
+    fn poll_apology(&mut self, context: &mut Context<'_>, status: u16) -> Poll<io::Result<()>> {
+        let mut words = match self.pending.take() {
+            Some(words) => words,
+            None => (self.apology)(status, self.head_size()),
+        };
+        while !words.is_empty() {
+            let written = self.socket()?.poll_write(context, &words);
+            match self.watch.note(written)? {
+                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(written) => words.advance(written),
+                Poll::Pending => {
+                    self.pending = Some(words);
+                    return Poll::Pending;
+                }
+            }
+        }
+        self.pending = Some(words);
+        Poll::Ready(Ok(()))
+    }
+
+    const fn head_size(&self) -> HeadSize {
+        match &self.turn {
+            Turn::Head(scan) => scan.size(),
+            Turn::Hand(_, size) | Turn::Announced(size) | Turn::Refused(size) => *size,
+            Turn::Body(_) | Turn::Wait | Turn::Open => HeadSize { first_line: 0, lines: 0, fields: 0 },
+        }
+    }
+}
+
+impl Watch {
+    /// Notes how a write went.
+    fn note<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match written {
+            Poll::Ready(_) => self.written(),
+            Poll::Pending => self.stalled(),
+        }
+        written
+    }
+}
+
+/// The status in the first line of an answer: `HTTP/1.1 400 Bad Request`.
+fn status(answer: &[u8]) -> u16 {
+    let digits = answer.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+    digits.unwrap_or(400)
+}
+
+impl Drop for WatchedSocket {
+    fn drop(&mut self) {
+        let unfinished = !self.ended
+            && match self.turn {
+                Turn::Head(_) | Turn::Wait => !self.held.is_empty(),
+                Turn::Open => false,
+                Turn::Announced(_) => self.watch.take_body().is_none_or(|body| !body.is_done()),
+                Turn::Hand(..) | Turn::Body(_) | Turn::Refused(_) => true,
+            };
+        let socket = self.socket.take();
+        self.watch.leave(|left| (left.socket, left.unfinished) = (socket, unfinished));
     }
 }
 
@@ -76,111 +221,78 @@ impl AsyncRead for WatchedSocket {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        let before = buffer.filled().len();
-        if let Poll::Ready(read) = Pin::new(&mut self.socket).poll_read(context, buffer) {
-            self.watch.bytes_read(buffer.filled().get(before..).unwrap_or_default());
-            return Poll::Ready(read);
+    ) -> Poll<io::Result<()>> {
+        loop {
+            match self.turn {
+                Turn::Head(_) => {
+                    if !ready!(self.poll_head(context))? {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+                Turn::Hand(most, size) => {
+                    let given = self.give(buffer, most);
+                    self.turn = if given == most { Turn::Announced(size) } else { Turn::Hand(most - given, size) };
+                    return Poll::Ready(Ok(()));
+                }
+                Turn::Announced(_) => match self.watch.take_body() {
+                    Some(body) if body.is_done() => self.turn = Turn::Wait,
+                    Some(body) => self.turn = Turn::Body(body),
+                    None => return self.poll_early(context),
+                },
+                Turn::Body(body) => return self.poll_body(context, buffer, body),
+                Turn::Wait if self.watch.is_open() => self.turn = Turn::Open,
+                Turn::Wait if self.watch.awaits_head() => self.turn = Turn::Head(HeadScan::default()),
+                Turn::Wait => return self.poll_early(context),
+                Turn::Open if self.held.is_empty() && !self.ended => return self.socket()?.poll_read(context, buffer),
+                Turn::Open => {
+                    self.give(buffer, usize::MAX);
+                    return Poll::Ready(Ok(()));
+                }
+                Turn::Refused(_) => {
+                    ready!(self.poll_apology(context, 400))?;
+                    return Poll::Ready(Ok(()));
+                }
+            }
         }
-        ready!(self.poll_alarm(context));
-        Poll::Ready(self.watch.end())
     }
 }
 
 impl AsyncWrite for WatchedSocket {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.watch.awaits_head() {
-            return self.poll_apology(context, bytes);
+            ready!(self.poll_apology(context, status(bytes)))?;
+            return Poll::Ready(Ok(bytes.len()));
         }
-        let written = ready!(Pin::new(&mut self.socket).poll_write(context, bytes))?;
-        self.watch.byte_written();
-        Poll::Ready(Ok(written))
+        let written = self.socket()?.poll_write(context, bytes);
+        self.watch.note(written)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(context)
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = self.socket()?.poll_flush(context);
+        self.watch.note(flushed)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let closed = self.socket()?.poll_shutdown(context);
+        self.watch.note(closed)
     }
 
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        slices: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         if self.watch.awaits_head() {
             let first = slices.iter().find(|slice| !slice.is_empty()).map_or(&[][..], |slice| slice);
-            return self.poll_apology(context, first);
+            ready!(self.poll_apology(context, status(first)))?;
+            return Poll::Ready(Ok(first.len()));
         }
-        let written = ready!(Pin::new(&mut self.socket).poll_write_vectored(context, slices))?;
-        self.watch.byte_written();
-        Poll::Ready(Ok(written))
+        let written = self.socket()?.poll_write_vectored(context, slices);
+        self.watch.note(written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
-    }
-}
-
-// The rest of what pingora asks of a socket is the inner one's.
-
-#[async_trait]
-impl Shutdown for WatchedSocket {
-    async fn shutdown(&mut self) {
-        self.socket.shutdown().await;
-    }
-}
-
-#[async_trait]
-impl Peek for WatchedSocket {
-    async fn try_peek(&mut self, buffer: &mut [u8]) -> std::io::Result<bool> {
-        self.socket.try_peek(buffer).await
-    }
-}
-
-impl UniqueID for WatchedSocket {
-    fn id(&self) -> UniqueIDType {
-        self.socket.id()
-    }
-}
-
-impl Ssl for WatchedSocket {
-    fn get_ssl(&self) -> Option<&TlsRef> {
-        self.socket.get_ssl()
-    }
-
-    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.socket.get_ssl_digest()
-    }
-
-    fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.socket.selected_alpn_proto()
-    }
-}
-
-impl GetTimingDigest for WatchedSocket {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.socket.get_timing_digest()
-    }
-}
-
-impl GetProxyDigest for WatchedSocket {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.socket.get_proxy_digest()
-    }
-}
-
-impl GetSocketDigest for WatchedSocket {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.socket.get_socket_digest()
-    }
-}
-
-impl std::fmt::Debug for WatchedSocket {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("WatchedSocket")
+        self.socket.as_ref().is_some_and(Stream::is_write_vectored)
     }
 }
 
@@ -189,77 +301,100 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::edge::{framing::Chunk, tests::server_settings};
+    use futures_util::FutureExt;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-    const SECOND: Duration = Duration::from_secs(1);
+    const HEAD: &str = "GET / HTTP/1.1\r\nA: b\r\n\r\n";
 
-    /// A watched socket with ten seconds for a head and sixty between two requests, and its client's end.
+    /// A watched socket and its client's end.
     fn pair() -> (WatchedSocket, Arc<Watch>, DuplexStream) {
-        let (client, server) = tokio::io::duplex(1024);
-        let watch = Arc::new(Watch::new(10 * SECOND, 60 * SECOND));
-        let apology: Apology = Arc::new(|status, size| format!("ours {status} {}", size.bytes).into());
-        (WatchedSocket::new(Box::new(server), watch.clone(), apology), watch, client)
+        let (client, server) = tokio::io::duplex(100_000);
+        let time = Duration::from_secs(10);
+        let watch = Arc::new(Watch::new(time, time));
+        let apology: Apology = Box::new(|status, size| format!("ours {status} {}", size.lines).into());
+        (WatchedSocket::new(Box::new(server), watch.clone(), Arc::new(server_settings()), apology), watch, client)
     }
 
-    async fn read(socket: &mut WatchedSocket) -> (std::io::Result<usize>, u64) {
-        let start = Instant::now();
-        let read = socket.read(&mut [0; 64]).await;
-        (read, start.elapsed().as_secs())
+    /// What pingora can read now; nothing if it has to wait.
+    fn read(socket: &mut WatchedSocket) -> Option<String> {
+        let mut bytes = [0; 200];
+        let read = socket.read(&mut bytes).now_or_never()?;
+        Some(String::from_utf8_lossy(&bytes[..read.unwrap()]).into_owned())
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_head_has_its_time_however_it_trickles() {
-        let (mut socket, _, mut client) = pair();
-        client.write_all(b"G").await.unwrap();
-        assert_eq!(read(&mut socket).await.0.unwrap(), 1);
-        tokio::time::advance(6 * SECOND).await;
-        client.write_all(b"E").await.unwrap();
-        assert_eq!(read(&mut socket).await.0.unwrap(), 1);
-        let (end, waited) = read(&mut socket).await;
-        assert_eq!((end.unwrap(), waited), (0, 4));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn between_requests_there_is_the_idle_time_and_then_the_time_of_a_head() {
+    #[tokio::test]
+    async fn a_request_is_given_whole_and_the_next_one_only_when_it_is_over() {
         let (mut socket, watch, mut client) = pair();
-        watch.head_read();
+        client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+        assert_eq!(read(&mut socket), None);
+        client.write_all(b"A: b\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET").await.unwrap();
+        assert_eq!(read(&mut socket).unwrap(), HEAD);
+        watch.head_read(Body::Chunked(Chunk::Size(0)));
+        assert_eq!(read(&mut socket).unwrap(), "3\r\nabc\r\n0\r\n\r\n");
+        client.write_all(&HEAD.as_bytes()[3..]).await.unwrap();
+        AsyncWriteExt::shutdown(&mut client).await.unwrap();
+        assert_eq!(read(&mut socket), None);
         watch.finished();
-        tokio::time::advance(50 * SECOND).await;
-        client.write_all(b"G").await.unwrap();
-        assert_eq!(read(&mut socket).await.0.unwrap(), 1);
-        let (end, waited) = read(&mut socket).await;
-        assert_eq!((end.unwrap(), waited), (0, 10));
-
-        watch.head_read();
+        assert_eq!(read(&mut socket).unwrap(), HEAD);
+        watch.head_read(Body::Length(0));
+        assert_eq!(read(&mut socket), None, "a client that closed its side still gets its answer");
         watch.finished();
-        let (end, waited) = read(&mut socket).await;
-        assert_eq!((end.unwrap(), waited), (0, 60));
+        assert_eq!(read(&mut socket).unwrap(), "");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_request_that_does_not_come_on_is_late_and_can_still_be_answered() {
+    #[tokio::test]
+    async fn a_body_comes_in_pieces_as_it_was_sent() {
         let (mut socket, watch, mut client) = pair();
-        watch.head_read();
-        watch.expect_within(Some(3 * SECOND));
-        let (end, waited) = read(&mut socket).await;
-        assert_eq!((end.unwrap_err().kind(), waited), (std::io::ErrorKind::TimedOut, 3));
-        assert!(watch.is_late());
-        socket.write_all(b"504").await.unwrap();
-        let mut answer = [0; 3];
-        client.read_exact(&mut answer).await.unwrap();
-        assert_eq!(&answer, b"504");
+        client.write_all(format!("{HEAD}ab").as_bytes()).await.unwrap();
+        assert_eq!(read(&mut socket).unwrap(), HEAD);
+        watch.head_read(Body::Length(4));
+        assert_eq!(read(&mut socket).unwrap(), "ab");
+        assert_eq!(read(&mut socket), None);
+        client.write_all(format!("cd{HEAD}").as_bytes()).await.unwrap();
+        assert_eq!(read(&mut socket).unwrap(), "cd");
+        watch.finished();
+        assert_eq!(read(&mut socket).unwrap(), HEAD);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
+    async fn after_an_upgrade_everything_passes_what_came_early_first() {
+        let (mut socket, watch, mut client) = pair();
+        client.write_all(format!("{HEAD}early").as_bytes()).await.unwrap();
+        assert_eq!(read(&mut socket).unwrap(), HEAD);
+        watch.head_read(Body::Length(0));
+        assert_eq!(read(&mut socket), None);
+        watch.open_within(Duration::MAX);
+        assert_eq!(read(&mut socket).unwrap(), "early");
+        client.write_all(b"late").await.unwrap();
+        assert_eq!(read(&mut socket).unwrap(), "late");
+    }
+
+    #[tokio::test]
+    async fn a_head_that_pingora_may_not_see_is_refused_and_ends_the_connection() {
+        for (head, apology) in [("GET /a b HTTP/1.1\r\n", "ours 400 1"), (&"x".repeat(5000), "ours 400 0")] {
+            let (mut socket, watch, mut client) = pair();
+            client.write_all(head.as_bytes()).await.unwrap();
+            assert_eq!(read(&mut socket).unwrap(), "");
+            drop(socket);
+            assert!(watch.left().unfinished);
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            assert_eq!(answer, apology);
+        }
+    }
+
+    #[tokio::test]
     async fn what_pingora_answers_to_a_head_that_it_cannot_read_is_replaced() {
-        let (mut socket, _, mut client) = pair();
-        client.write_all(b"CONNECT").await.unwrap();
-        read(&mut socket).await.0.unwrap();
+        let (mut socket, watch, mut client) = pair();
+        client.write_all(HEAD.as_bytes()).await.unwrap();
+        read(&mut socket).unwrap();
         socket.write_all(b"HTTP/1.1 405 Method Not Allowed\r\n\r\n").await.unwrap();
         socket.write_all(b"more").await.unwrap();
         drop(socket);
+        drop(watch.left());
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
-        assert_eq!(answer, "ours 405 7");
+        assert_eq!(answer, "ours 405 2");
     }
 }

@@ -62,6 +62,17 @@ impl Upstream {
         join_all(self.places.iter().map(|place| place.resolve(name))).await;
     }
 
+    /// Takes over the addresses of the servers that another upstream knows already, until they are resolved anew.
+    pub(super) fn inherit(&self, known: &[Arc<Self>]) {
+        for place in &self.places {
+            let mut others = known.iter().flat_map(|upstream| &upstream.places);
+            let other = others.find(|other| other.server == place.server && !other.addresses.load().is_empty());
+            if let Some(other) = other {
+                place.addresses.store(other.addresses.load_full());
+            }
+        }
+    }
+
     /// Whose turn it is when a request comes.
     pub(super) fn next_turn(&self) -> usize {
         self.turn.fetch_add(1, Ordering::Relaxed)
@@ -89,15 +100,12 @@ impl Upstream {
         self.places.get(pick.place)?.authority.as_ref()
     }
 
-    /// The terms on which pingora connects and waits. The time until an answer's head and between the bytes after it
-    /// is kept by `watch`; what pingora keeps itself is the longer of the two.
+    /// The terms on which pingora connects. Once that is done, the time is kept by `watch`.
     pub(super) fn peer(&self, pick: Pick) -> HttpPeer {
         let settings = &self.settings;
         let mut peer = HttpPeer::new(pick.address, false, String::new());
         peer.options.connection_timeout = Some(settings.connect_timeout);
         peer.options.total_connection_timeout = Some(settings.connect_timeout);
-        peer.options.read_timeout = Some(settings.timeout.max(settings.stream_idle_timeout));
-        peer.options.write_timeout = Some(settings.timeout);
         peer.options.idle_timeout = Some(KEEP);
         peer
     }

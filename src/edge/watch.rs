@@ -1,15 +1,24 @@
-//! The clock of a client's connection: what it waits for, and until when.
+//! The clock of a client's connection: what it waits for, and until when; and who ends it when its time is over.
 //!
 //! pingora waits without end where nothing else is said: for the rest of a head that trickles in, for the next request,
-//! for the head of an upstream's answer. The gateway tells the clock how a request comes on; the connection's socket
-//! (`socket`) obeys it.
+//! for the head of an upstream's answer, for a client that does not read. The gateway and the connection's socket
+//! (`socket`) tell the clock how things come on. [`Watch::guard`] obeys it, whatever pingora itself waits for: what is
+//! late is dropped with all that belongs to it.
 
 use std::{
+    future::poll_fn,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Poll, ready},
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
+
+use super::{farewell::Left, framing::Body};
+
+/// How long a stream may be silent whose client has closed its own side: most often it has gone altogether.
+const HANG_UP: Duration = Duration::from_secs(2);
 
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,41 +29,21 @@ enum Phase {
     Head,
     /// Its answer: a request is being worked on.
     Answer,
-    /// The same, and time ran out.
+    /// The rest of an answer whose head has come.
+    Stream,
+    /// Whatever comes: the connection speaks another protocol.
+    Open,
+}
+
+/// Why a connection was cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// No request came, or not the whole of its head.
+    Silence,
+    /// The upstream was waited for too long.
     Late,
-}
-
-/// How large a head is as far as it has come.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct HeadSize {
-    /// Its request line, in bytes.
-    pub(super) first_line: usize,
-    /// Its lines, the request line included.
-    pub(super) lines: usize,
-    /// All of it, in bytes.
-    pub(super) bytes: usize,
-    line: usize,
-    ended: bool,
-}
-
-impl HeadSize {
-    fn add(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            if self.ended {
-                return;
-            }
-            self.bytes += 1;
-            match byte {
-                b'\n' if self.line == 0 => self.ended = self.lines > 0,
-                b'\n' => (self.lines, self.line) = (self.lines + 1, 0),
-                b'\r' => {}
-                _ => self.line += 1,
-            }
-            if self.lines == 0 {
-                self.first_line = self.line;
-            }
-        }
-    }
+    /// The client took nothing for too long, or has gone.
+    Gone,
 }
 
 /// The clock of one connection.
@@ -68,14 +57,62 @@ pub(super) struct Watch {
 #[derive(Debug)]
 struct State {
     phase: Phase,
+    since: Instant,
     /// How long it may wait, and until when.
     wait: Option<(Duration, Instant)>,
-    size: HeadSize,
+    /// Until when the client must take what is written to it, if it does not at present.
+    stalled: Option<Instant>,
+    /// The client is to send more of its body.
+    reading: bool,
+    /// But it does so only after a `100 Continue`.
+    unasked: bool,
+    half_closed: bool,
+    /// The body that the head announced, until the socket knows it.
+    body: Option<Body>,
+    cut: Option<Cut>,
+    left: Left,
 }
 
 impl State {
-    fn new(phase: Phase, wait: Option<(Duration, Instant)>) -> Self {
-        Self { phase, wait, size: HeadSize::default() }
+    fn new(head: Duration) -> Self {
+        Self {
+            phase: Phase::Head,
+            since: Instant::now(),
+            wait: from_now(head),
+            stalled: None,
+            reading: false,
+            unasked: false,
+            half_closed: false,
+            body: None,
+            cut: None,
+            left: Left::default(),
+        }
+    }
+
+    fn enter(&mut self, phase: Phase, wait: Option<Duration>) {
+        (self.phase, self.since) = (phase, Instant::now());
+        self.wait = wait.and_then(from_now);
+        (self.stalled, self.unasked) = (None, false);
+    }
+
+    /// Something came on: the wait begins anew.
+    fn progress(&mut self) {
+        self.wait = self.wait.and_then(|(time, _)| from_now(time));
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        if self.stalled.is_some() {
+            return self.stalled;
+        }
+        // A body has its own time, which pingora keeps.
+        if self.phase == Phase::Answer && self.reading && !self.unasked {
+            return None;
+        }
+        let (time, until) = self.wait?;
+        if self.phase == Phase::Stream && self.half_closed {
+            return until.checked_sub(time.saturating_sub(HANG_UP)).or(Some(until));
+        }
+        Some(until)
     }
 }
 
@@ -86,13 +123,32 @@ tokio::task_local! {
 impl Watch {
     /// The clock of a connection just made: its first head is awaited.
     pub(super) fn new(head: Duration, idle: Duration) -> Self {
-        let state = State::new(Phase::Head, from_now(head));
-        Self { head, idle, state: Mutex::new(state) }
+        Self { head, idle, state: Mutex::new(State::new(head)) }
     }
 
-    /// Makes it the clock of whatever `work` does.
-    pub(super) async fn over<T>(self: Arc<Self>, work: impl Future<Output = T>) -> T {
-        CURRENT.scope(self, work).await
+    /// Makes it the clock of whatever `work` does, and drops that when its time is over: nothing then.
+    pub(super) async fn guard<T>(self: Arc<Self>, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(CURRENT.scope(self.clone(), work));
+        let mut alarm = pin!(sleep_until(Instant::now()));
+        poll_fn(|context| {
+            self.state().reading = false;
+            if let Poll::Ready(done) = work.as_mut().poll(context) {
+                return Poll::Ready(Some(done));
+            }
+            loop {
+                let Some(deadline) = self.state().deadline() else { return Poll::Pending };
+                if deadline <= Instant::now() {
+                    self.cut();
+                    return Poll::Ready(None);
+                }
+                // Most deadlines are moved on before they come: an alarm that rings early is cheaper than one set anew.
+                if alarm.is_elapsed() || deadline < alarm.deadline() {
+                    alarm.as_mut().reset(deadline);
+                }
+                ready!(alarm.as_mut().poll(context));
+            }
+        })
+        .await
     }
 
     /// The clock of the connection that this task serves.
@@ -104,71 +160,121 @@ impl Watch {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request's head is there.
-    pub(super) fn head_read(&self) {
-        *self.state() = State::new(Phase::Answer, None);
+    fn cut(&self) {
+        let mut state = self.state();
+        state.cut = Some(match state.phase {
+            _ if state.stalled.is_some() => Cut::Gone,
+            Phase::Idle | Phase::Head => Cut::Silence,
+            Phase::Stream if state.half_closed => Cut::Gone,
+            Phase::Answer | Phase::Stream | Phase::Open => Cut::Late,
+        });
     }
 
-    /// From now on no wait for the next byte of the request's answer may be longer; any if `None`.
-    pub(super) fn expect_within(&self, time: Option<Duration>) {
+    /// Why the connection was cut, if it was.
+    pub(super) fn was_cut(&self) -> Option<Cut> {
+        self.state().cut
+    }
+
+    /// The first byte of a request came.
+    pub(super) fn head_begun(&self) {
         let mut state = self.state();
-        if state.phase == Phase::Answer {
-            state.wait = time.and_then(from_now);
+        if state.phase == Phase::Idle {
+            state.enter(Phase::Head, Some(self.head));
         }
     }
 
-    /// Whether a request did not come on in time.
-    pub(super) fn is_late(&self) -> bool {
-        self.state().phase == Phase::Late
+    /// A request's head is there; it announces this body.
+    pub(super) fn head_read(&self, body: Body) {
+        let mut state = self.state();
+        state.enter(Phase::Answer, None);
+        state.body = Some(body);
+    }
+
+    /// The body that the head announced, once.
+    pub(super) fn take_body(&self) -> Option<Body> {
+        self.state().body.take()
+    }
+
+    /// The head of the answer must come within that time, or whenever it likes. Between two pieces of a body, and
+    /// between two heads that precede the answer's, there is the whole of it.
+    pub(super) fn answer_within(&self, time: Option<Duration>) {
+        let mut state = self.state();
+        state.wait = time.and_then(from_now);
+    }
+
+    /// Whether the client sends its body only when it is told to go on.
+    pub(super) fn body_is_asked(&self, asked: bool) {
+        self.state().unasked = !asked;
+    }
+
+    /// The head of the answer came; from now on no wait for a byte may be longer than that.
+    pub(super) fn stream_within(&self, time: Duration) {
+        self.state().enter(Phase::Stream, Some(time));
+    }
+
+    /// The connection speaks another protocol from now on, and is never silent for longer than that.
+    pub(super) fn open_within(&self, time: Duration) {
+        self.state().enter(Phase::Open, Some(time));
+    }
+
+    /// Whether it does.
+    pub(super) fn is_open(&self) -> bool {
+        self.state().phase == Phase::Open
+    }
+
+    /// The request, or its answer, came on.
+    pub(super) fn progress(&self) {
+        self.state().progress();
     }
 
     /// The request is over.
     pub(super) fn finished(&self) {
-        *self.state() = State::new(Phase::Idle, from_now(self.idle));
-    }
-
-    /// Bytes came.
-    pub(super) fn bytes_read(&self, bytes: &[u8]) {
-        let mut state = self.state();
-        if state.phase == Phase::Idle && !bytes.is_empty() {
-            *state = State::new(Phase::Head, from_now(self.head));
-        }
-        if state.phase == Phase::Head {
-            state.size.add(bytes);
-        }
-    }
-
-    /// How large the head is that is coming.
-    pub(super) fn head_size(&self) -> HeadSize {
-        self.state().size
-    }
-
-    /// Bytes were written. A client that takes its answer slowly is not an upstream that is late with it.
-    pub(super) fn byte_written(&self) {
-        let mut state = self.state();
-        if let (Phase::Answer, Some((time, _))) = (state.phase, state.wait) {
-            state.wait = from_now(time);
-        }
-    }
-
-    /// Until when it may wait for bytes.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.state().wait.map(|(_, deadline)| deadline)
-    }
-
-    /// What a read gives whose time is over: the end of the connection, or an error for the request.
-    pub(super) fn end(&self) -> std::io::Result<()> {
-        let mut state = self.state();
-        if matches!(state.phase, Phase::Idle | Phase::Head) {
-            return Ok(());
-        }
-        *state = State::new(Phase::Late, None);
-        Err(std::io::ErrorKind::TimedOut.into())
+        self.state().enter(Phase::Idle, Some(self.idle));
     }
 
     /// Whether no request is there, so that whatever is written is no answer of ours.
     pub(super) fn awaits_head(&self) -> bool {
         matches!(self.state().phase, Phase::Idle | Phase::Head)
+    }
+
+    /// How long it waits for what it waits for.
+    pub(super) fn waited(&self) -> Duration {
+        self.state().since.elapsed()
+    }
+
+    /// More of the body is awaited from the client.
+    pub(super) fn awaits_body(&self) {
+        self.state().reading = true;
+    }
+
+    /// The client sends nothing more. It may still read.
+    pub(super) fn half_closed(&self) {
+        self.state().half_closed = true;
+    }
+
+    /// The client took what was written. One that takes its answer slowly is not an upstream that is late with it.
+    pub(super) fn written(&self) {
+        let mut state = self.state();
+        state.stalled = None;
+        state.progress();
+    }
+
+    /// The client does not take what is to be written.
+    pub(super) fn stalled(&self) {
+        let mut state = self.state();
+        if state.stalled.is_none() {
+            state.stalled = from_now(self.idle).map(|(_, until)| until);
+        }
+    }
+
+    /// Changes what is left of the connection once nobody serves it.
+    pub(super) fn leave(&self, leave: impl FnOnce(&mut Left)) {
+        leave(&mut self.state().left);
+    }
+
+    /// What is left.
+    pub(super) fn left(&self) -> Left {
+        std::mem::take(&mut self.state().left)
     }
 }
 
@@ -180,13 +286,92 @@ fn from_now(time: Duration) -> Option<(Duration, Instant)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::framing::Chunk;
+    use tokio::time::sleep;
 
-    #[test]
-    fn a_head_is_measured_without_the_body_after_it() {
-        let mut size = HeadSize::default();
-        for part in ["\r\nGET /", " HTTP/1.1\r\nA: b\r", "\nC: d\r\n\r", "\nbody\nbody"] {
-            size.add(part.as_bytes());
-        }
-        assert_eq!((size.first_line, size.lines, size.bytes), (14, 3, 32));
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Why and after how many seconds a connection is cut that never ends by itself.
+    async fn cut(prepare: impl Future<Output = ()>, watch: &Arc<Watch>) -> (Option<Cut>, u64) {
+        let start = Instant::now();
+        let work = async {
+            prepare.await;
+            std::future::pending::<()>().await;
+        };
+        assert!(watch.clone().guard(work).await.is_none());
+        (watch.was_cut(), start.elapsed().as_secs())
+    }
+
+    fn watch() -> Arc<Watch> {
+        Arc::new(Watch::new(10 * SECOND, 60 * SECOND))
+    }
+
+    /// One that works on a request whose upstream has three seconds for the head of its answer.
+    fn asked() -> Arc<Watch> {
+        let watch = watch();
+        watch.head_read(Body::Chunked(Chunk::Size(0)));
+        watch.answer_within(Some(3 * SECOND));
+        watch
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_has_its_time_and_the_pause_before_it_another() {
+        assert_eq!(cut(async {}, &watch()).await, (Some(Cut::Silence), 10));
+        let watch = watch();
+        watch.finished();
+        let begins = async {
+            sleep(50 * SECOND).await;
+            watch.head_begun();
+        };
+        assert_eq!(cut(begins, &watch).await, (Some(Cut::Silence), 60));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_waited_for_from_the_last_piece_of_the_request() {
+        assert_eq!(cut(async {}, &asked()).await, (Some(Cut::Late), 3));
+        let watch = asked();
+        let sends = async {
+            sleep(2 * SECOND).await;
+            watch.progress();
+        };
+        assert_eq!(cut(sends, &watch).await, (Some(Cut::Late), 5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upstream_is_not_late_while_the_client_is() {
+        let watch = asked();
+        let reads = async {
+            watch.awaits_body();
+            // Each time the work is polled, it says anew what it waits for.
+            sleep(7 * SECOND).await;
+        };
+        assert_eq!(cut(reads, &watch).await, (Some(Cut::Late), 7));
+        let watch = asked();
+        watch.body_is_asked(false);
+        assert_eq!(cut(async { watch.awaits_body() }, &watch).await, (Some(Cut::Late), 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_cut_whatever_else_is_waited_for() {
+        let watch = asked();
+        let stalls = async {
+            watch.stalled();
+            sleep(SECOND).await;
+            watch.stalled();
+        };
+        assert_eq!(cut(stalls, &watch).await, (Some(Cut::Gone), 60));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_stream_whose_client_closed_its_side_ends_soon() {
+        let watch = asked();
+        watch.half_closed();
+        let streams = async {
+            sleep(SECOND).await;
+            watch.stream_within(100 * SECOND);
+            sleep(SECOND).await;
+            watch.progress();
+        };
+        assert_eq!(cut(streams, &watch).await, (Some(Cut::Gone), 4));
     }
 }

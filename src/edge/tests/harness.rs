@@ -147,6 +147,16 @@ impl Recorder {
         self.seen.lock().unwrap().clone()
     }
 
+    /// Waits until so many have come.
+    pub(super) async fn await_requests(&self, count: usize) {
+        let come = async {
+            while self.seen().len() < count {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(timeout(PATIENCE, come).await.is_ok(), "{:?}", self.seen());
+    }
+
     /// The only request.
     pub(super) fn only(&self) -> String {
         let seen = self.seen();
@@ -293,6 +303,11 @@ impl House {
         };
         assert!(timeout(PATIENCE, counted).await.is_ok(), "{line} is missing in\n{}", self.metrics_text());
     }
+}
+
+/// The status of an answer.
+pub(super) fn status(answer: &str) -> &str {
+    answer.get(9..12).unwrap_or(answer)
 }
 
 /// What comes until the connection ends.

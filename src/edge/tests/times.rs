@@ -145,8 +145,22 @@ async fn what_runs_is_let_end_and_what_does_not_is_cut() {
     assert!(!house.server.stop(SHORT).await);
     assert_eq!(socket.read(&mut [0]).await.unwrap_or_default(), 0);
     let line = r#"portcullis_requests_total{method="GET",status="499",upstream="u"} 1"#;
-    let text = || String::from_utf8(house.metrics.encode().unwrap()).unwrap();
-    while !text().contains(line) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    let text = String::from_utf8(house.metrics.encode().unwrap()).unwrap();
+    assert!(text.contains(line), "it is recorded by now: {text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_was_accepted_is_not_refused_for_the_stop() {
+    let upstream = Recorder::start(&[OK]).await;
+    let house = house(ServerSettings { max_connections: 1000, ..server_settings() }, &upstream).await;
+    let mut sockets = Vec::new();
+    for _ in 0..200 {
+        let mut socket = house.connect().await;
+        socket.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        sockets.push(socket);
     }
+    let metrics = house.metrics.clone();
+    assert!(house.server.stop(Duration::from_secs(30)).await);
+    let text = String::from_utf8(metrics.encode().unwrap()).unwrap();
+    assert!(text.contains("portcullis_connections_refused_total 0"), "{text}");
 }
