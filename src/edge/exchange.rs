@@ -120,13 +120,9 @@ impl Exchange {
         Some((pick, upstream))
     }
 
-    /// Notes a failed attempt. Whether there may be another one, which a connection that had been kept from an earlier
-    /// request does not count against.
-    pub(super) fn may_retry(&mut self, kept: bool) -> bool {
+    /// Notes a failed attempt. Whether there may be another one.
+    pub(super) fn may_retry(&mut self) -> bool {
         let Some(retries) = self.admitted().map(|(_, upstream)| upstream.settings().retries) else { return false };
-        if kept {
-            return true;
-        }
         self.attempt.failed = self.attempt.failed.saturating_add(1);
         self.attempt.failed <= retries
     }

@@ -330,7 +330,7 @@ impl ProxyHttp for Gateway {
         if let (Some((_, upstream)), Some(pick)) = (exchange.admitted(), exchange.attempt.pick) {
             upstream.note_failure(pick);
         }
-        error.set_retry(exchange.may_retry(false));
+        error.set_retry(exchange.may_retry());
         error
     }
 
@@ -340,13 +340,13 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         mut error: Box<Error>,
         exchange: &mut Exchange,
-        client_reused: bool,
+        _client_reused: bool,
     ) -> Box<Error> {
         let method = &session.req_header().method;
         let repeatable = [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(method)
             && !session.as_ref().retry_buffer_truncated();
         let unanswered = session.response_written().is_none() && failure::before_an_answer(&error);
-        error.set_retry(repeatable && unanswered && exchange.may_retry(client_reused));
+        error.set_retry(repeatable && unanswered && exchange.may_retry());
         error
     }
 

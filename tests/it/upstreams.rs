@@ -134,3 +134,20 @@ fn a_client_of_http_1_0_gets_a_body_that_ends_with_the_connection() {
     assert_eq!(response.header("transfer-encoding"), None, "{:?}", response.headers);
     assert_eq!(response.body, b"body");
 }
+
+#[test]
+fn a_kept_connection_counts_as_an_attempt_like_any_other() {
+    // The first request of a connection is answered, the second one is read and the connection closed.
+    for (retries, attempts) in [(0, 1), (1, 2)] {
+        let upstream = Upstream::answering(|seen| {
+            let answer: &[u8] =
+                if seen.target() == "/warm" { b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" } else { b"" };
+            (Duration::ZERO, answer.to_vec())
+        });
+        let gateway = Gateway::start(&api(&format!("\"{}\"", upstream.address), &format!("retries = {retries}")));
+        assert_eq!(gateway.send("GET /warm").status, 200);
+        assert_eq!(crate::support::request(gateway.public, "PUT /x", b"body").status, 502);
+        let puts = upstream.take().iter().filter(|seen| seen.line.starts_with("PUT")).count();
+        assert_eq!(puts, attempts, "retries = {retries}");
+    }
+}
