@@ -28,9 +28,11 @@
 //!   the feed, so that other processes' changes are seen too; the same rows are the audit trail.
 //! - **Plain and hashed secrets are two types**, and neither prints itself. The log masks whatever slips through.
 //! - **Reload is one swap** of an [`edge::Live`]: a request keeps the one that it began with.
-//! - **pingora is the door, axum is the desk.** Our own endpoints are one axum router per listener; the public one is called
-//!   in process, the private one is plain `axum::serve`. Everything that is not the door lives on one tokio runtime, and the
-//!   end of any of its tasks is fatal and said aloud.
+//! - **pingora is the door, axum is the desk.** Our own endpoints are one axum router per listener: called in process at the
+//!   public one, served by hyper with the same time limits at the private one. Everything that is not the door lives on one
+//!   tokio runtime, and the end of any of its tasks is fatal and said aloud.
+//! - **One guardian owns a connection's time.** pingora is handed one request at a time by a socket of ours; whatever it
+//!   waits for, `edge::watch` cuts what does not come on in time.
 //!
 //! # The walk of a proxied request
 //!
