@@ -1,7 +1,7 @@
 //! The private listener: axum over hyper, with the time limits of the public door, so that a caller who says nothing
 //! cannot hold it for ever.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
 use hyper::{body::Incoming, server::conn::http1};
@@ -10,10 +10,12 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+/// The most connections at once: many for those who run the gateway, few enough to leave the public door its own.
+const MOST: usize = 512;
 /// How long to wait before listening again when the system gives no more connections (descriptors, memory).
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -28,6 +30,7 @@ pub(super) async fn serve(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(header_timeout);
     let graceful = GracefulShutdown::new();
+    let room = Arc::new(Semaphore::new(MOST));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -35,6 +38,8 @@ pub(super) async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
+                // One too many is closed at once.
+                let Ok(place) = room.clone().try_acquire_owned() else { continue };
                 let service = routes.clone().map_request(move |request: http::Request<Incoming>| {
                     let mut request = request.map(Body::new);
                     request.extensions_mut().insert(ConnectInfo(peer));
@@ -45,6 +50,7 @@ pub(super) async fn serve(
                 // A caller that breaks off concerns nobody else.
                 tokio::spawn(async move {
                     let _broken_off = connection.await;
+                    drop(place);
                 });
             }
             Err(error) => {

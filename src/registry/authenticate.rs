@@ -94,7 +94,7 @@ impl Registry {
         });
         let Some((ClientCredentials { id, secret }, digest)) = ours else { return Err(attempt.failed()) };
         let id = id.parse().ok();
-        attempt.check(|| self.knows_to_be_right(id, secret, digest))?;
+        attempt.check(self.is_likely_right(id, secret)).await?;
         match self.recognise_client(id, secret, digest).await {
             Err(AuthenticationError::Wrong) => Err(attempt.failed()),
             outcome => outcome,
@@ -139,11 +139,12 @@ impl Registry {
         Ok(AuthenticatedClient(entry.clone()))
     }
 
-    /// Whether these credentials were verified before and still hold, without a look-up or a computation.
-    fn knows_to_be_right(&self, id: Option<ClientId>, secret: &SecretText, digest: SecretDigest) -> bool {
-        let entry = id.and_then(|id| self.known_client(id));
-        let candidate = entry.as_ref().and_then(|entry| entry.secret_like(secret, self.clock.now()));
-        candidate.is_some_and(|candidate| self.passwords.remembers(&candidate.stored.hash, digest))
+    /// Whether a secret that this store made has the hint of one of the client's: its last characters are check bytes, so
+    /// nobody can make such a text, and of the secrets of others one in sixteen million has the same.
+    async fn is_likely_right(&self, id: Option<ClientId>, secret: &SecretText) -> Result<bool, StoreError> {
+        let Some(id) = id else { return Ok(false) };
+        let entry = self.client(id).await?;
+        Ok(entry.is_some_and(|entry| entry.secret_like(secret, self.clock.now()).is_some()))
     }
 
     /// Recognises an organisation by its id and key. `from` is the caller's address; wrong credentials of a caller
@@ -160,14 +161,18 @@ impl Registry {
         let id: Option<OrganizationId> = id.parse().ok();
         let attempt = self.throttle.attempt(from, id.map(Claim::Organization));
         let digest = self.key.examine(SecretKind::OrganizationKey, key.expose()).ok_or_else(|| attempt.failed())?;
-        attempt.check(|| {
-            let entry = id.and_then(|id| self.known_organization(id));
-            entry.is_some_and(|entry| self.passwords.remembers(&entry.key, digest))
-        })?;
+        attempt.check(self.was_right(id, digest)).await?;
         match self.recognise_organization(id, key, digest).await {
             Err(AuthenticationError::Wrong) => Err(attempt.failed()),
             outcome => outcome,
         }
+    }
+
+    /// Whether the organisation's key of now was made or verified by this process and has this digest.
+    async fn was_right(&self, id: Option<OrganizationId>, digest: SecretDigest) -> Result<bool, StoreError> {
+        let Some(id) = id else { return Ok(false) };
+        let entry = self.organization(id).await?;
+        Ok(entry.is_some_and(|entry| self.passwords.remembers(&entry.key, digest)))
     }
 
     /// `id` is absent if the text can be nobody's.

@@ -199,8 +199,8 @@ impl Registry {
     }
 
     async fn mint_secret(&self, created_at: Timestamp) -> Result<NewSecret, RegistryError> {
-        let (text, _) = self.key.mint(SecretKind::ClientSecret)?;
-        let hash = self.passwords.hash(text.clone()).await?;
+        let (text, digest) = self.key.mint(SecretKind::ClientSecret)?;
+        let hash = self.passwords.hash(text.clone(), digest).await?;
         let (id, hint) = (SecretId::random()?, text.hint());
         let stored = StoredSecret { id, hash, hint, created_at, expires_at: None, last_used: None };
         Ok(NewSecret { stored, text })

@@ -37,8 +37,8 @@ impl Registry {
             }
         }
         let id = OrganizationId::random()?;
-        let (text, _) = self.key.mint(SecretKind::OrganizationKey)?;
-        let key = self.passwords.hash(text.clone()).await?;
+        let (text, digest) = self.key.mint(SecretKind::OrganizationKey)?;
+        let key = self.passwords.hash(text.clone(), digest).await?;
         let created = self.store.create_organization(NewOrganization { id, parent, name, key }, audit).await?;
         let organization = created.ok_or(RegistryError::Absent)?;
         Ok(NewOrganizationKey { organization, key: text })
@@ -53,8 +53,8 @@ impl Registry {
         id: OrganizationId,
         audit: Audit,
     ) -> Result<NewOrganizationKey, RegistryError> {
-        let (text, _) = self.key.mint(SecretKind::OrganizationKey)?;
-        let key = self.passwords.hash(text.clone()).await?;
+        let (text, digest) = self.key.mint(SecretKind::OrganizationKey)?;
+        let key = self.passwords.hash(text.clone(), digest).await?;
         let organization = self.store.replace_organization_key(id, key, audit).await?;
         self.forget_organization(id);
         let organization = organization.ok_or(RegistryError::Absent)?;

@@ -83,12 +83,14 @@ impl Passwords {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// The argon2id hash of a secret.
+    /// The argon2id hash of a secret with this digest; that they belong together is remembered.
     ///
     /// # Errors
     /// [`PasswordsBusy`] if too many wait.
-    pub async fn hash(&self, secret: SecretText) -> Result<HashedSecret, PasswordsBusy> {
-        self.compute(move |argon2| hash(argon2, &secret)).await?.ok_or(PasswordsBusy)
+    pub async fn hash(&self, secret: SecretText, digest: SecretDigest) -> Result<HashedSecret, PasswordsBusy> {
+        let hashed = self.compute(move |argon2| hash(argon2, &secret)).await?.ok_or(PasswordsBusy)?;
+        self.verified.insert(pair(&hashed, digest), ());
+        Ok(hashed)
     }
 
     /// Whether `hashed` is the hash of the secret with this digest: remembered, or computed once for all who ask.
@@ -224,7 +226,7 @@ mod tests {
     async fn the_right_secret_is_verified_and_another_is_not() {
         let passwords = Passwords::start(2).unwrap();
         let ((right, right_digest), (wrong, wrong_digest)) = (secret(), secret());
-        let hashed = passwords.hash(right.clone()).await.unwrap();
+        let hashed = hash(&argon2().unwrap(), &right).unwrap();
         assert!(hashed.as_phc().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(!passwords.remembers(&hashed, right_digest));
         assert!(passwords.verify(&hashed, &right, right_digest).await.unwrap());
@@ -237,11 +239,15 @@ mod tests {
     async fn a_verified_credential_is_known_again_without_a_computation() {
         let passwords = Passwords::start(1).unwrap();
         let (right, digest) = secret();
-        let hashed = passwords.hash(right.clone()).await.unwrap();
-        assert!(passwords.verify(&hashed, &right, digest).await.unwrap());
+        let verified = hash(&argon2().unwrap(), &right).unwrap();
+        assert!(passwords.verify(&verified, &right, digest).await.unwrap());
+        // So is one that was just made.
+        let made = passwords.hash(right.clone(), digest).await.unwrap();
         // The only thread is held up: whatever needed a computation now would not come back.
         let hold = hold_up(&passwords);
-        assert!(passwords.verify(&hashed, &right, digest).await.unwrap());
+        for hashed in [verified, made] {
+            assert!(passwords.verify(&hashed, &right, digest).await.unwrap());
+        }
         drop(hold);
     }
 
@@ -258,10 +264,10 @@ mod tests {
     async fn wrong_secrets_leave_room_for_others() {
         let passwords = Passwords::start(1).unwrap();
         let hold = hold_up(&passwords);
-        let secret = secret().0;
+        let (secret, digest) = secret();
         let wrong = (0..20).map(|_| passwords.refuse(&secret)).collect::<Vec<_>>();
         let refused = futures_util::future::join_all(wrong);
-        let hashed = passwords.hash(secret.clone());
+        let hashed = passwords.hash(secret.clone(), digest);
         let (refused, hashed, ()) = tokio::join!(refused, hashed, async { drop(hold) });
         assert_eq!(refused.iter().filter(|outcome| outcome.is_err()).count(), 20 - REFUSALS_PER_THREAD);
         assert!(hashed.is_ok());

@@ -1,7 +1,7 @@
 //! Slows down whoever sends wrong credentials: by address, and by address together with who it says it is.
 //!
 //! Never by the latter alone: nobody can lock a client out for a caller elsewhere. At an address that has sent too many,
-//! only credentials that were verified before are still looked at, so that those who share it with a guesser go on.
+//! only what is likely to be right is still looked at, so that those who share it with a guesser go on.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -14,6 +14,7 @@ use crate::{
     limits::{Limit, Quota},
     model::{ClientId, Clock, Exceeded, OrganizationId},
     observe::{Metrics, OWN},
+    store::StoreError,
 };
 
 /// Wrong credentials of one address: 120 at once, then one a second.
@@ -75,18 +76,20 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Whether it may be looked at, unless it is `remembered` to be right.
+    /// Whether it may be looked at. After too many wrong ones it may only if it is `likely` to be right, which is asked
+    /// only then.
     ///
     /// # Errors
-    /// [`AuthenticationError::Throttled`] if there were too many wrong ones before it.
-    pub(super) fn check(&self, remembered: impl FnOnce() -> bool) -> Result<(), AuthenticationError> {
+    /// [`AuthenticationError::Throttled`] if it may not; what `likely` fails with.
+    pub(super) async fn check(
+        &self,
+        likely: impl Future<Output = Result<bool, StoreError>>,
+    ) -> Result<(), AuthenticationError> {
         let Throttle { addresses, callers, .. } = self.throttle;
         let Some(address) = self.address else { return Ok(()) };
         let of_caller = || self.claim.map_or(Ok(()), |claim| callers.check((claim, address)));
-        match addresses.check(address).and_then(|()| of_caller()) {
-            Err(exceeded) if !remembered() => Err(self.refuse(exceeded)),
-            _ => Ok(()),
-        }
+        let Err(exceeded) = addresses.check(address).and_then(|()| of_caller()) else { return Ok(()) };
+        if likely.await? { Ok(()) } else { Err(self.refuse(exceeded)) }
     }
 
     /// It was wrong: counted, and what to answer.
@@ -149,13 +152,13 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_attempt_without_an_address_is_never_limited() {
+    #[tokio::test]
+    async fn an_attempt_without_an_address_is_never_limited() {
         let throttle = throttle();
         for _ in 0..1000 {
             assert_eq!(throttle.attempt(None, Some(client(1))).failed(), AuthenticationError::Wrong);
         }
-        assert_eq!(throttle.attempt(None, Some(client(1))).check(|| false), Ok(()));
+        assert_eq!(throttle.attempt(None, Some(client(1))).check(async { Ok(false) }).await, Ok(()));
     }
 
     fn client(number: u32) -> Claim {
@@ -172,15 +175,15 @@ mod tests {
         assert!(!wrong(None), "nor is there room for nobody's");
     }
 
-    #[test]
-    fn a_caller_without_room_leaves_room_to_others_of_its_address() {
+    #[tokio::test]
+    async fn a_caller_without_room_leaves_room_to_others_of_its_address() {
         let throttle = throttle();
         let wrong = |claim| throttle.attempt(HERE, claim).failed() == AuthenticationError::Wrong;
         assert_eq!((0..1000).filter(|_| wrong(Some(client(1)))).count(), 20);
         assert!(wrong(Some(client(2))) && wrong(Some(Claim::Organization(OrganizationId::from_bytes([1; 8])))));
-        assert!(throttle.attempt(HERE, Some(client(2))).check(|| false).is_ok());
-        assert!(throttle.attempt(HERE, Some(client(1))).check(|| false).is_err());
-        assert!(throttle.attempt(HERE, Some(client(1))).check(|| true).is_ok());
+        assert!(throttle.attempt(HERE, Some(client(2))).check(async { Ok(false) }).await.is_ok());
+        assert!(throttle.attempt(HERE, Some(client(1))).check(async { Ok(false) }).await.is_err());
+        assert!(throttle.attempt(HERE, Some(client(1))).check(async { Ok(true) }).await.is_ok());
         assert_eq!(throttle.metrics.rate_limited.with_label_values(&[OWN]).get(), 981);
     }
 }
