@@ -290,6 +290,8 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
+        // Else pingora closes after a 100, because the body is not read yet then.
+        session.as_downstream_mut().set_close_on_response_before_downstream_finish(is_final(response));
         if !is_final(response) {
             if response.status == StatusCode::CONTINUE {
                 self.ask_for_body(session, exchange);
@@ -305,6 +307,8 @@ impl ProxyHttp for Gateway {
             exchange.clock(|watch| watch.open_within(time));
         } else {
             exchange.clock(|watch| watch.stream_within(time));
+            // A body that the client holds back until a 100 is its to be late with, now that there is an answer.
+            self.ask_for_body(session, exchange);
         }
         answer::relay(session.as_downstream_mut(), response, exchange.id.as_ref())
     }

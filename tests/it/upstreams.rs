@@ -151,3 +151,37 @@ fn a_kept_connection_counts_as_an_attempt_like_any_other() {
         assert_eq!(puts, attempts, "retries = {retries}");
     }
 }
+
+#[test]
+fn after_a_100_the_connection_is_kept() {
+    use std::io::{Read, Write};
+    let listener = TcpListener::bind((own_address(), 9000)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut head = Vec::new();
+                let mut byte = [0];
+                while stream.read_exact(&mut byte).is_ok() {
+                    head.push(byte[0]);
+                    if head.ends_with(b"\r\n\r\n") {
+                        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+                        stream.read_exact(&mut [0; 3]).unwrap();
+                        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+                        head.clear();
+                    }
+                }
+            });
+        }
+    });
+    let gateway = Gateway::start(&api(&format!("\"{address}\""), ""));
+    let mut connection = crate::support::Connection::open(gateway.public);
+    for _ in 0..2 {
+        connection.send(b"POST /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+        std::thread::sleep(Duration::from_millis(200));
+        connection.send(b"abc");
+        let answer = connection.answer(false).expect("closed");
+        assert_eq!((answer.status, answer.body.as_slice()), (200, b"ok".as_slice()));
+        assert_ne!(answer.header("connection"), Some("close"));
+    }
+}
