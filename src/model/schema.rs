@@ -21,8 +21,16 @@ fn text(pattern: impl Into<String>, description: &str) -> ObjectBuilder {
 }
 
 /// Base32 of 64 bits: the last of the 13 characters has one bit that says nothing and is 0.
-fn short_id(prefix: &str, description: &str) -> ObjectBuilder {
-    text(format!("^{prefix}[a-z2-7]{{12}}[acegikmoqsuwy246]$"), description)
+fn short_id(prefix: &str) -> String {
+    format!("{prefix}[a-z2-7]{{12}}[acegikmoqsuwy246]")
+}
+
+impl OrganizationId {
+    /// The pattern of an organisation's id, to be part of a larger one.
+    #[must_use]
+    pub fn pattern() -> String {
+        short_id(Self::PREFIX)
+    }
 }
 
 /// Trimmed by Unicode's `White_Space`, then 1 to 200 characters, none of them a control character.
@@ -59,9 +67,9 @@ macro_rules! described {
 }
 
 described! {
-    OrganizationId, "OrganizationId", short_id(Self::PREFIX, "The id of an organisation.");
-    ClientId, "ClientId", short_id(Self::PREFIX, "The id of a client.");
-    SecretId, "SecretId", short_id(Self::PREFIX, "The id of one of a client's secrets.");
+    OrganizationId, "OrganizationId", text(format!("^{}$", short_id(Self::PREFIX)), "The id of an organisation.");
+    ClientId, "ClientId", text(format!("^{}$", short_id(Self::PREFIX)), "The id of a client.");
+    SecretId, "SecretId", text(format!("^{}$", short_id(Self::PREFIX)), "The id of one of a client's secrets.");
     TokenId, "TokenId", text(format!("^{}[a-z2-7]{{32}}$", Self::PREFIX), "The id of a token, its `jti`.");
     Name, "Name", text(
         name_pattern(),
@@ -117,14 +125,9 @@ mod tests {
         let RefOr::T(Schema::Object(object)) = T::schema() else { panic!("no object") };
         // The generator knows `\u{…}` alone, and takes no anchors.
         let pattern = object.pattern.unwrap();
-        let mut braced = String::new();
-        let mut rest = pattern.trim_start_matches('^').trim_end_matches('$');
-        while let Some((before, after)) = rest.split_once(r"\u") {
-            let (digits, after) = after.split_at(4);
-            braced.push_str(&format!("{before}\\u{{{digits}}}"));
-            rest = after;
-        }
-        braced + rest
+        let mut parts = pattern.trim_start_matches('^').trim_end_matches('$').split(r"\u");
+        let first = parts.next().unwrap().to_owned();
+        parts.map(|part| part.split_at(4)).fold(first, |text, (digits, rest)| text + r"\u{" + digits + "}" + rest)
     }
 
     fn whatever_fits_is_taken<T: PartialSchema + std::str::FromStr>() {

@@ -12,6 +12,7 @@
 //! | `/.well-known/oauth-protected-resource` | | GET |
 
 mod client_auth;
+mod description;
 mod error;
 mod form;
 mod introspect;
