@@ -125,9 +125,14 @@ mod tests {
         let RefOr::T(Schema::Object(object)) = T::schema() else { panic!("no object") };
         // The generator knows `\u{…}` alone, and takes no anchors.
         let pattern = object.pattern.unwrap();
-        let mut parts = pattern.trim_start_matches('^').trim_end_matches('$').split(r"\u");
-        let first = parts.next().unwrap().to_owned();
-        parts.map(|part| part.split_at(4)).fold(first, |text, (digits, rest)| text + r"\u{" + digits + "}" + rest)
+        let mut braced = String::new();
+        let mut rest = pattern.trim_start_matches('^').trim_end_matches('$');
+        while let Some((before, after)) = rest.split_once(r"\u") {
+            let (digits, after) = after.split_at(4);
+            braced = format!("{braced}{before}\\u{{{digits}}}");
+            rest = after;
+        }
+        braced + rest
     }
 
     fn whatever_fits_is_taken<T: PartialSchema + std::str::FromStr>() {
