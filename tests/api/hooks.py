@@ -42,6 +42,9 @@ def before_call(context, case, kwargs):
     elif body.get("default_scopes"):
         scopes = body.setdefault("scopes", [])
         scopes.extend(scope for scope in body["default_scopes"] if scope not in scopes)
+    elif case.method == "PATCH" and "scopes" in body:
+        # Those that it has may be none of the new ones.
+        body["default_scopes"] = None
 
 
 def authenticate(case, body):

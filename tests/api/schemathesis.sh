@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes the built gateway from its own description: every check of schemathesis, single calls and stories of calls that
-# follow the description's links. No 5xx and nothing beyond the description may come back. It needs Python 3.10 or newer.
+# follow the description's links. No 5xx and nothing beyond the description may come back (but the 501 of what is about
+# users). It needs Python 3.10 or newer.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 VERSION=4.32.5
@@ -75,7 +76,7 @@ fuzz() {
         cat "$work/report"
         exit 1
     fi
-    sed -n '/Phases\|Test Phases:/,/^$/p; s/^ *\([0-9]* generated.*\)/    \1/p' "$work/report"
+    sed -n '/Test Phases:/,/^$/p; s/^ *\([0-9]* generated.*\)/    \1/p' "$work/report"
 }
 
 # What ends the caller's own credentials is called last, by an organisation that nobody needs.
