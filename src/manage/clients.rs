@@ -24,7 +24,7 @@ use crate::{
     store::ClientUpdate,
 };
 
-/// The body of `POST /oauth2/clients`.
+/// A client to be created.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ClientDraft)]
@@ -59,7 +59,7 @@ impl From<Draft> for ClientDraft {
     }
 }
 
-/// The body of `PATCH /oauth2/clients/{id}`. What is left out stays; `null` takes away, where there may be none.
+/// Changes of a client. What is left out stays; `null` takes away, where there may be none.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ClientPatch)]
@@ -163,7 +163,7 @@ pub(super) async fn show(target: ClientInTree) -> Response {
     patch, path = "/oauth2/clients/{id}", operation_id = "updateClient", tag = "Clients",
     security(("X-Org-Id" = [], "X-API-Key" = []), ("SlashID-OrgID" = [], "SlashID-API-Key" = [])),
     params(("id" = ClientId, Path, description = "The client.")),
-    request_body = Option<Patch>,
+    request_body = Patch,
     responses((status = 200, description = "The client as it is now.", body = One<ClientView>), Always, Absent, TooLarge),
 )]
 pub(super) async fn update(

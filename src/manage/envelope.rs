@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::paging::Paging;
 
-/// One thing.
+/// An answer.
 #[derive(Serialize, ToSchema)]
 pub(super) struct One<T> {
     result: T,
@@ -23,6 +23,7 @@ pub(super) struct Part<'a, T> {
     result: &'a [T],
 }
 
+/// Where in the list the part is.
 #[derive(Serialize, ToSchema)]
 struct Meta {
     cursor_pagination: CursorPagination,

@@ -23,6 +23,7 @@ mod audit;
 mod body;
 mod caller;
 mod clients;
+mod description;
 mod envelope;
 mod error;
 mod organizations;
@@ -69,7 +70,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(manage: Manage) -> OpenApiRouter
         .routes(routes!(organizations::create_below, organizations::list_below))
         .routes(routes!(audit::list))
         .with_state(Arc::new(manage));
-    schema::bound_token_durations(routes.get_openapi_mut(), longest);
+    description::complete(routes.get_openapi_mut(), longest);
     routes
 }
 

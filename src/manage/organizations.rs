@@ -13,14 +13,14 @@ use super::{
     caller::Caller,
     envelope::{self, One, Part},
     error::ManageError,
-    paging::{InQuery, Paging},
+    paging::{InQuery, OrganizationCursor, Paging},
     refusals::{Always, Conflicts, TooLarge},
     values::name,
     views::NewOrganizationView,
 };
 use crate::model::{Name, OrganizationId};
 
-/// The body of `POST /organizations/suborganizations`.
+/// An organisation to be created.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = OrganizationDraft)]
@@ -50,19 +50,20 @@ pub(super) async fn create_below(
 #[utoipa::path(
     get, path = "/organizations/suborganizations", operation_id = "listSuborganizations", tag = "Organisations",
     security(("X-Org-Id" = [], "X-API-Key" = []), ("SlashID-OrgID" = [], "SlashID-API-Key" = [])),
-    params(Paging<OrganizationId>),
+    params(Paging<OrganizationCursor>),
     responses((status = 200, description = "A part of the ids of all organisations below the caller.", body = Part<OrganizationId>), Always),
 )]
 pub(super) async fn list_below(
     State(manage): State<Arc<Manage>>,
     caller: Caller,
-    InQuery(paging): InQuery<Paging<OrganizationId>>,
+    InQuery(paging): InQuery<Paging<OrganizationCursor>>,
 ) -> Result<Response, ManageError> {
     let limit = usize::try_from(paging.limit.get()).unwrap_or(usize::MAX);
     let mut all = manage.registry.descendants(caller.organization().id).await?;
     all.sort_unstable();
     let total = u64::try_from(all.len()).unwrap_or(u64::MAX);
-    let start = all.partition_point(|id| Some(*id) <= paging.cursor);
+    let after = paging.cursor.map(|cursor| cursor.0);
+    let start = all.partition_point(|id| Some(*id) <= after);
     let rest = all.get(start..).unwrap_or_default();
     let page = rest.get(..limit).unwrap_or(rest);
     let next = if page.len() < rest.len() { page.last() } else { None };
@@ -73,7 +74,7 @@ pub(super) async fn list_below(
 #[utoipa::path(
     put, path = "/organizations/api-keys", operation_id = "rotateOrganizationKey", tag = "Organisations",
     security(("X-Org-Id" = [], "X-API-Key" = []), ("SlashID-OrgID" = [], "SlashID-API-Key" = [])),
-    request_body = Option<Nothing>,
+    request_body = Nothing,
     responses((status = 200, description = "The new key, shown this once.", body = One<NewOrganizationView>), Always, TooLarge),
 )]
 pub(super) async fn rotate_key(

@@ -13,7 +13,10 @@ use serde::{
 };
 
 use super::{Manage, error::ManageError};
-use crate::store::Page;
+use crate::{
+    model::{IdError, OrganizationId},
+    store::Page,
+};
 
 /// How many items at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -74,6 +77,18 @@ impl FromStr for RowCursor {
     fn from_str(text: &str) -> Result<Self, ()> {
         let fits = text.len() <= 18 && text.bytes().all(|b| b.is_ascii_digit());
         text.parse().ok().filter(|_| fits).map(Self).ok_or(())
+    }
+}
+
+/// Where a page of organisations' ids ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OrganizationCursor(pub(super) OrganizationId);
+
+impl FromStr for OrganizationCursor {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        text.parse().map(Self)
     }
 }
 

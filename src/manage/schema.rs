@@ -1,25 +1,25 @@
 //! How the values of bodies and queries look in the API's description: each schema says what the value's own parser
 //! takes, to the letter.
 
-use std::{borrow::Cow, time::Duration};
+use std::borrow::Cow;
 
 use serde_json::json;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        ObjectBuilder, OpenApi, RefOr, Schema,
+        ObjectBuilder, RefOr, Schema,
         schema::{ArrayBuilder, Type},
     },
 };
 
 use super::{
-    paging::{After, Limit, RowCursor},
+    paging::{After, Limit, OrganizationCursor, RowCursor},
     values::{
         Audiences, Confidential, Grants, LONGEST_URI, MOST, MOST_URIS, Overlap, RedirectUris, Scopes, Seconds,
         UpToAYear,
     },
 };
-use crate::model::{AudienceSet, ScopeSet};
+use crate::model::{AudienceSet, OrganizationId, ScopeSet};
 
 /// A web address with a host, or another scheme and something after it; no fragment, only the characters of RFC 3986.
 const URI: &str = concat!(
@@ -36,7 +36,8 @@ fn integer(least: i64, most: i64) -> ObjectBuilder {
     builder.minimum(Some(bound(least))).maximum(Some(bound(most)))
 }
 
-fn bound(number: i64) -> utoipa::Number {
+/// A bound as this library has them.
+pub(super) fn bound(number: i64) -> utoipa::Number {
     isize::try_from(number).map_or(utoipa::Number::Float(f64::MAX), utoipa::Number::Int)
 }
 
@@ -100,14 +101,7 @@ described! {
     Limit, "Limit", integer(1, i64::from(Limit::MOST)).default(Some(json!(Limit::default().get())));
     After, "After", integer(0, i64::MAX).default(Some(json!(0)));
     RowCursor, "RowCursor", text("^[0-9]{0,18}$");
-}
-
-/// The longest duration of tokens is configured, so the type does not know it.
-pub(super) fn bound_token_durations(document: &mut OpenApi, longest: Duration) {
-    let schemas = document.components.as_mut().map(|components| &mut components.schemas);
-    if let Some(RefOr::T(Schema::Object(seconds))) = schemas.and_then(|schemas| schemas.get_mut(&*Seconds::name())) {
-        seconds.maximum = Some(bound(i64::try_from(longest.as_secs()).unwrap_or(i64::MAX)));
-    }
+    OrganizationCursor, "OrganizationCursor", text(format!("^({})?$", OrganizationId::pattern()));
 }
 
 /// A list in a body looks like the set that it is read into.

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::model::{ClientId, SecretId, Shown};
 
-/// The body of `POST /oauth2/clients/{id}/secrets`.
+/// How a further secret comes in.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = SecretRotation)]
@@ -38,7 +38,7 @@ pub(super) struct Removal {
     force: bool,
 }
 
-/// The answer of `PUT /oauth2/clients/{id}/secret`.
+/// A new secret.
 #[derive(Serialize, ToSchema)]
 struct OnlySecret<'a> {
     client_secret: Shown<'a>,
@@ -49,7 +49,7 @@ struct OnlySecret<'a> {
     put, path = "/oauth2/clients/{id}/secret", operation_id = "replaceSecret", tag = "Clients' secrets",
     security(("X-Org-Id" = [], "X-API-Key" = []), ("SlashID-OrgID" = [], "SlashID-API-Key" = [])),
     params(("id" = ClientId, Path, description = "The client.")),
-    request_body = Option<Nothing>,
+    request_body = Nothing,
     responses((status = 200, description = "The new secret, shown this once.", body = One<OnlySecret>), Always, Absent, TooLarge),
 )]
 pub(super) async fn replace(
@@ -78,7 +78,7 @@ pub(super) async fn list(target: ClientInTree) -> Response {
     post, path = "/oauth2/clients/{id}/secrets", operation_id = "addSecret", tag = "Clients' secrets",
     security(("X-Org-Id" = [], "X-API-Key" = []), ("SlashID-OrgID" = [], "SlashID-API-Key" = [])),
     params(("id" = ClientId, Path, description = "The client.")),
-    request_body = Option<Rotation>,
+    request_body = Rotation,
     responses((status = 201, description = "The new secret, shown this once.", body = One<NewSecretView>), Always, Absent, Conflicts, TooLarge),
 )]
 pub(super) async fn add(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::Number;
 
 use crate::model::{AudienceError, AudienceSet, Name, ScopeError, ScopeSet, parse_duration};
 
@@ -76,10 +77,20 @@ impl TryFrom<bool> for Confidential {
     }
 }
 
-/// Whole seconds, for [`crate::registry`] to judge.
+/// Whole seconds, for [`crate::registry`] to judge. `60.0` is the same number as `60` (RFC 8259 section 6).
 #[derive(Debug, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Number")]
 pub(super) struct Seconds(u64);
+
+impl TryFrom<Number> for Seconds {
+    type Error = &'static str;
+
+    fn try_from(number: Number) -> Result<Self, &'static str> {
+        // A float without a fraction is written like an integer.
+        let whole = || number.as_f64().and_then(|float| float.to_string().parse().ok());
+        number.as_u64().or_else(whole).map(Self).ok_or("must be a whole number of seconds")
+    }
+}
 
 impl From<Seconds> for Duration {
     fn from(seconds: Seconds) -> Self {
@@ -89,14 +100,14 @@ impl From<Seconds> for Duration {
 
 /// Whole seconds, from one to a year.
 #[derive(Debug, Deserialize)]
-#[serde(try_from = "u64")]
+#[serde(try_from = "Seconds")]
 pub(super) struct UpToAYear(pub(super) Duration);
 
-impl TryFrom<u64> for UpToAYear {
+impl TryFrom<Seconds> for UpToAYear {
     type Error = &'static str;
 
-    fn try_from(seconds: u64) -> Result<Self, &'static str> {
-        let duration = Duration::from_secs(seconds);
+    fn try_from(seconds: Seconds) -> Result<Self, &'static str> {
+        let duration = Duration::from(seconds);
         let fits = (Duration::from_secs(1)..=MOST).contains(&duration);
         fits.then_some(Self(duration)).ok_or("must be 1 to 31622400 seconds (366 days)")
     }
@@ -224,7 +235,18 @@ mod tests {
 
     #[test]
     fn what_is_kept_unjudged_is_bounded() {
-        assert!(UpToAYear::try_from(1).is_ok() && UpToAYear::try_from(31_622_400).is_ok());
-        assert!(UpToAYear::try_from(0).is_err() && UpToAYear::try_from(31_622_401).is_err());
+        let fits = |seconds| UpToAYear::try_from(Seconds(seconds)).is_ok();
+        assert!(fits(1) && fits(31_622_400) && !fits(0) && !fits(31_622_401));
+    }
+
+    #[test]
+    fn seconds_are_whole_however_they_are_written() {
+        let read = |text: &str| serde_json::from_str::<Seconds>(text).ok().map(|seconds| seconds.0);
+        for text in ["556", "556.0", "5.56e2"] {
+            assert_eq!(read(text), Some(556), "{text}");
+        }
+        for bad in ["556.5", "-1", "-1.0", "1e300", "\"556\"", "null", "true"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
     }
 }

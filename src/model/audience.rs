@@ -52,7 +52,7 @@ impl serde::Serialize for Audience {
     }
 }
 
-/// Audiences as the claim `aud` has them; see [`AudienceSet::serialize_as_claim`].
+/// Audiences as the claim `aud` has them: one as a text, several as a list.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
 pub enum AudienceClaim<'a> {

@@ -21,8 +21,16 @@ fn text(pattern: impl Into<String>, description: &str) -> ObjectBuilder {
 }
 
 /// Base32 of 64 bits: the last of the 13 characters has one bit that says nothing and is 0.
-fn short_id(prefix: &str, description: &str) -> ObjectBuilder {
-    text(format!("^{prefix}[a-z2-7]{{12}}[acegikmoqsuwy246]$"), description)
+fn short_id(prefix: &str) -> String {
+    format!("{prefix}[a-z2-7]{{12}}[acegikmoqsuwy246]")
+}
+
+impl OrganizationId {
+    /// The pattern of an organisation's id, to be part of a larger one.
+    #[must_use]
+    pub fn pattern() -> String {
+        short_id(Self::PREFIX)
+    }
 }
 
 /// Trimmed by Unicode's `White_Space`, then 1 to 200 characters, none of them a control character.
@@ -59,9 +67,9 @@ macro_rules! described {
 }
 
 described! {
-    OrganizationId, "OrganizationId", short_id(Self::PREFIX, "The id of an organisation.");
-    ClientId, "ClientId", short_id(Self::PREFIX, "The id of a client.");
-    SecretId, "SecretId", short_id(Self::PREFIX, "The id of one of a client's secrets.");
+    OrganizationId, "OrganizationId", text(format!("^{}$", short_id(Self::PREFIX)), "The id of an organisation.");
+    ClientId, "ClientId", text(format!("^{}$", short_id(Self::PREFIX)), "The id of a client.");
+    SecretId, "SecretId", text(format!("^{}$", short_id(Self::PREFIX)), "The id of one of a client's secrets.");
     TokenId, "TokenId", text(format!("^{}[a-z2-7]{{32}}$", Self::PREFIX), "The id of a token, its `jti`.");
     Name, "Name", text(
         name_pattern(),

@@ -5,13 +5,9 @@ use std::collections::HashMap;
 use axum::extract::{FromRequest, Request};
 use http::{HeaderMap, header};
 use percent_encoding::percent_decode;
-use utoipa::openapi::{
-    ObjectBuilder, Schema,
-    schema::{ArrayBuilder, Type},
-};
 
 use super::error::OauthError;
-use crate::{model::scope_parameter_pattern, web::read_body};
+use crate::web::read_body;
 
 /// The parameters that may be repeated: RFC 8707 section 2, RFC 8693 section 2.1.
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
@@ -87,17 +83,6 @@ pub(super) fn decode(encoded: &[u8]) -> Option<String> {
     }
     let blanks: Vec<u8> = encoded.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
     String::from_utf8(percent_decode(&blanks).collect()).ok()
-}
-
-/// How the parameter `scope` looks in the API's description.
-pub(super) fn scope_parameter() -> Schema {
-    ObjectBuilder::new().schema_type(Type::String).pattern(Some(scope_parameter_pattern())).into()
-}
-
-/// How the parameters `resource` and `audience` look there: audiences, of which an empty one counts as left out.
-pub(super) fn audience_parameters() -> Schema {
-    let audience = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[\x21-\x7e]{0,256}$"));
-    ArrayBuilder::new().items(audience).into()
 }
 
 #[cfg(test)]

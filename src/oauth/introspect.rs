@@ -16,8 +16,9 @@ use utoipa::{
 
 use super::{
     Oauth, client_auth,
+    description::{self, form_of},
     error::{OauthError, Refusals},
-    form::{Form, scope_parameter},
+    form::Form,
 };
 use crate::{
     model::{AudienceClaim, AudienceSet, ClientId, OrganizationId, ScopeSet, TokenId},
@@ -100,25 +101,12 @@ impl ToSchema for Introspection {
     }
 }
 
-/// What the form of an introspection request may hold.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it is a description: the form is read by its parameters' names")]
-struct IntrospectionRequest {
-    /// The token's text.
-    #[schema(min_length = 1)]
-    token: String,
-    /// What kind of token it may be; there is one kind.
-    #[schema(nullable = false)]
-    token_type_hint: Option<String>,
-    /// Scopes with one blank between two: the token counts as active only if it has them all.
-    #[schema(schema_with = scope_parameter)]
-    scope: Option<String>,
-    /// With `client_secret`, in place of HTTP Basic.
-    #[schema(nullable = false)]
-    client_id: Option<String>,
-    /// See `client_id`.
-    #[schema(nullable = false)]
-    client_secret: Option<String>,
+form_of! {
+    /// The form of an introspection request.
+    IntrospectionRequest:
+    description::token(),
+    description::hint(),
+    description::scope("Scopes with one blank between two. The token counts as active only if it has them all."),
 }
 
 /// Tells whether a token is good, and what it grants (RFC 7662).

@@ -16,6 +16,7 @@
 //! When the public URL has a path, the metadata stands at the well-known path with that path at its end as well.
 
 mod client_auth;
+mod description;
 mod error;
 mod form;
 mod introspect;

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::{
     Oauth, client_auth,
+    description::{self, form_of},
     error::{OauthError, Refusals},
     form::Form,
 };
@@ -22,22 +23,11 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 pub(super) struct Revoked {}
 
-/// What the form of a revocation request may hold.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it is a description: the form is read by its parameters' names")]
-struct RevocationRequest {
-    /// The token's text.
-    #[schema(min_length = 1)]
-    token: String,
-    /// What kind of token it may be; there is one kind.
-    #[schema(nullable = false)]
-    token_type_hint: Option<String>,
-    /// With `client_secret`, in place of HTTP Basic.
-    #[schema(nullable = false)]
-    client_id: Option<String>,
-    /// See `client_id`.
-    #[schema(nullable = false)]
-    client_secret: Option<String>,
+form_of! {
+    /// The form of a revocation request.
+    RevocationRequest:
+    description::token(),
+    description::hint(),
 }
 
 /// Revokes a token (RFC 7009). One that is unknown or dead already is answered as one that was revoked.

@@ -13,8 +13,9 @@ use utoipa::ToSchema;
 
 use super::{
     Oauth, client_auth,
+    description::{self, form_of},
     error::{OauthError, Refusals},
-    form::{Form, audience_parameters, scope_parameter},
+    form::Form,
 };
 use crate::{
     model::{AudienceSet, ScopeSet, Shown},
@@ -46,28 +47,13 @@ impl<'a> From<&'a Issued> for TokenReply<'a> {
     }
 }
 
-/// What the form of a token request may hold.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it is a description: the form is read by its parameters' names")]
-struct TokenRequest {
-    /// The one grant of machine clients.
-    #[schema(pattern = "^client_credentials$")]
-    grant_type: String,
-    /// Scopes with one blank between two; left out: the client's default scopes.
-    #[schema(schema_with = scope_parameter)]
-    scope: Option<String>,
-    /// Some of the client's audiences (RFC 8707); left out, as `audience` too: all of them.
-    #[schema(schema_with = audience_parameters)]
-    resource: Option<Vec<String>>,
-    /// The same as `resource`.
-    #[schema(schema_with = audience_parameters)]
-    audience: Option<Vec<String>>,
-    /// With `client_secret`, in place of HTTP Basic.
-    #[schema(nullable = false)]
-    client_id: Option<String>,
-    /// See `client_id`.
-    #[schema(nullable = false)]
-    client_secret: Option<String>,
+form_of! {
+    /// The form of a token request.
+    TokenRequest:
+    description::grant(),
+    description::scope("Scopes with one blank between two. Left out: the client's default scopes."),
+    description::audiences("resource", "Some of the client's audiences (RFC 8707). Left out, as audience too: all of them."),
+    description::audiences("audience", "The same as resource."),
 }
 
 /// Issues a token: the grant `client_credentials` (RFC 6749 section 4.4).
@@ -75,7 +61,10 @@ struct TokenRequest {
     post, path = "/oauth2/tokens", operation_id = "issueToken", tag = "OAuth 2.0",
     security(("client" = []), ()),
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "The token; its text is shown this once.", body = TokenReply), Refusals),
+    responses((status = 200, description = "The token; its text is shown this once.", body = TokenReply, links(
+        ("introspectToken" = (operation_id = "introspectToken", request_body = json!({"token": "$response.body#/access_token"}))),
+        ("revokeToken" = (operation_id = "revokeToken", request_body = json!({"token": "$response.body#/access_token"}))),
+    )), Refusals),
 )]
 pub(super) async fn token(
     State(oauth): State<Arc<Oauth>>,

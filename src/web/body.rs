@@ -21,7 +21,7 @@ pub enum BodyError {
     /// It is longer than [`MAX_BODY`].
     #[error("The body is longer than 64 KiB, the most that is read here.")]
     TooLarge,
-    /// It did not come in [`PATIENCE`].
+    /// It did not come in 30 seconds.
     #[error("The body did not come within 30 seconds.")]
     Late,
     /// The connection broke, or the body is not framed as announced.
