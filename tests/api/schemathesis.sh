@@ -23,6 +23,8 @@ if [ ! -e "$tools/installed" ]; then
 fi
 
 work=$(mktemp -d)
+# The tool leaves files where it stands.
+cd "$work"
 gateway=
 finish() {
     [ -z "$gateway" ] || kill "$gateway" 2>/dev/null || true
