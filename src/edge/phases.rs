@@ -1,0 +1,272 @@
+//! What pingora calls, phase by phase, of a [`Gateway`]. Each phase only calls what decides.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode, Version, header};
+use pingora::{
+    Error, ErrorType, Result,
+    http::{RequestHeader, ResponseHeader},
+    modules::http::HttpModules,
+    proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session},
+    upstreams::peer::HttpPeer,
+};
+
+use super::{
+    Gateway, answer,
+    exchange::{Exchange, is_final},
+    failure::{self, Failure},
+    framing::Body,
+    headers::{self, Passage},
+    origin::Origin,
+    watch::Watch,
+};
+use crate::{model::RequestId, policy::is_own_path};
+
+/// Time to read the rest of a body that the upstream did not wait for.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// Whether the final head of the answer is written, so that no other can be.
+fn is_answered(session: &Session) -> bool {
+    session.response_written().is_some_and(is_final)
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Exchange;
+
+    fn new_ctx(&self) -> Exchange {
+        let parts = &self.parts;
+        Exchange::new(parts.live.load_full(), Watch::current(), parts.metrics.clone(), parts.access_log)
+    }
+
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn early_request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<()> {
+        let settings = &self.parts.settings;
+        session.set_read_timeout(Some(settings.body_timeout));
+        session.set_total_drain_timeout(Some(DRAIN_TIME));
+        // HTTP/1.0 knows no answer before the answer (RFC 9110 section 15.2).
+        let old = session.req_header().version == Version::HTTP_10;
+        session.set_ignore_info_resp(old);
+        let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
+        let request = session.req_header();
+        exchange.clock(|watch| watch.head_read(Body::announced(&request.headers)));
+        exchange.id = headers::request_id(&request.headers);
+        exchange.origin = Origin::new(peer, &request.headers, &settings.trusted_proxies);
+        exchange.record.arrived(&request.method, peer);
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+        let intake = match self.intake(session.as_downstream()) {
+            Ok(intake) => intake,
+            Err(refusal) => {
+                exchange.record.decided("deny", refusal.error);
+                return self.refuse(session, exchange, &refusal).await;
+            }
+        };
+        if is_own_path(&intake.path, self.parts.settings.expose_management) {
+            return self.serve(session, exchange, &intake).await;
+        }
+        match self.admit(session, exchange, &intake).await {
+            Ok(()) => Ok(false),
+            Err(refusal) => self.refuse(session, exchange, &refusal).await,
+        }
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
+        if exchange.admitted().is_none() {
+            return Err(Error::explain(ErrorType::InternalError, "no permit").into_in());
+        }
+        // A connection has a time of its own to come about in.
+        exchange.clock(|watch| watch.answer_within(None));
+        match exchange.pick() {
+            Some((pick, upstream)) => Ok(Box::new(upstream.peer(pick))),
+            None => Err(Error::explain(ErrorType::ConnectError, "no server has a known address").into_up()),
+        }
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        let Some((permit, upstream)) = exchange.admitted() else {
+            return Err(Error::explain(ErrorType::InternalError, "no permit").into_in());
+        };
+        let sent = session.req_header();
+        let authority = sent.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+        let passage = Passage {
+            settings: upstream.settings(),
+            reserved: &exchange.live.reserved,
+            identity: permit.grant().map(|grant| grant.identity()),
+            request_id: exchange.id.as_ref(),
+            origin: exchange.origin,
+            sent: &sent.headers,
+            host: authority.as_ref().or_else(|| sent.headers.get(header::HOST)),
+            server: exchange.attempt.pick.and_then(|pick| upstream.authority(pick)),
+        };
+        request.set_raw_path(exchange.target.as_bytes())?;
+        passage.apply(request)?;
+        let asked = !answer::awaits_continue(session.as_downstream());
+        if session.req_header().version == Version::HTTP_10 {
+            // Nobody could pass on what it asks for (RFC 9110 section 10.1.1).
+            request.remove_header(&header::EXPECT);
+        }
+        if !asked {
+            session.set_read_timeout(None);
+        }
+        let time = upstream.settings().timeout;
+        exchange.clock(|watch| {
+            watch.answer_within(Some(time));
+            watch.body_is_asked(asked);
+        });
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        _body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        exchange.came_on(session);
+        self.ask_for_body(session, exchange);
+        // The rest of a connection that became another protocol is no body.
+        if !session.was_upgraded() && session.body_bytes_read() as u64 > self.parts.settings.max_body {
+            return Err(Error::explain(ErrorType::HTTPStatus(413), "the body is too large").into_down());
+        }
+        Ok(())
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        _exchange: &mut Exchange,
+    ) -> Result<()> {
+        answer::understood(session.as_downstream(), response)
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        // Else pingora closes after a 100, because the body is not read yet then.
+        session.as_downstream_mut().set_close_on_response_before_downstream_finish(is_final(response));
+        if !is_final(response) {
+            if response.status == StatusCode::CONTINUE {
+                self.ask_for_body(session, exchange);
+            }
+            return Ok(());
+        }
+        exchange.record.answered(response.status);
+        let Some((_, upstream)) = exchange.admitted() else { return Ok(()) };
+        let time = upstream.settings().stream_idle_timeout;
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            // There is no body any more that could be late.
+            session.set_read_timeout(None);
+            exchange.clock(|watch| watch.open_within(time));
+        } else {
+            exchange.clock(|watch| watch.stream_within(time));
+            // A body that the client holds back until a 100 is its to be late with, now that there is an answer.
+            self.ask_for_body(session, exchange);
+        }
+        answer::relay(session.as_downstream_mut(), response, exchange.id.as_ref())
+    }
+
+    fn response_body_filter(
+        &self,
+        session: &mut Session,
+        _body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        exchange: &mut Exchange,
+    ) -> Result<Option<Duration>> {
+        exchange.came_on(session);
+        Ok(None)
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        exchange: &mut Exchange,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        if let (Some((_, upstream)), Some(pick)) = (exchange.admitted(), exchange.attempt.pick) {
+            upstream.note_failure(pick);
+        }
+        error.set_retry(exchange.may_retry());
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        exchange: &mut Exchange,
+        _client_reused: bool,
+    ) -> Box<Error> {
+        let method = &session.req_header().method;
+        let repeatable = [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(method)
+            && !session.as_ref().retry_buffer_truncated();
+        let unanswered = session.response_written().is_none() && failure::before_an_answer(&error);
+        error.set_retry(repeatable && unanswered && exchange.may_retry());
+        error
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
+        let failure = Failure::of(error);
+        let request_id = exchange.id.as_ref().map(RequestId::as_str);
+        let cause = failure::cause(error);
+        if let Some(kind) = failure.kind() {
+            exchange.record.upstream_failed(kind);
+            tracing::warn!(request_id, kind, %cause, "an upstream did not answer");
+        } else if failure == Failure::Internal {
+            tracing::error!(request_id, %cause, "a request failed here");
+        } else {
+            tracing::debug!(request_id, %cause, "a client broke off");
+        }
+        exchange.clock(|watch| watch.answer_within(None));
+        session.set_keepalive(None);
+        let refusal = failure.refusal(self.parts.settings.max_body).filter(|_| !is_answered(session));
+        let mut error_code = 0;
+        if let Some(refusal) = refusal {
+            error_code = refusal.status.as_u16();
+            // Whoever cannot be written to is gone.
+            let _gone = self.refuse(session, exchange, &refusal).await;
+        }
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, exchange: &mut Exchange) {
+        exchange.finish(session);
+    }
+
+    // pingora's own lines would show targets and addresses; `fail_to_proxy` says what is to be said.
+
+    fn suppress_error_log(&self, _session: &Session, _exchange: &Exchange, _error: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _session: &Session,
+        _exchange: &Exchange,
+        _error: &Error,
+        _context: ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+
+    fn request_summary(&self, _session: &Session, exchange: &Exchange) -> String {
+        exchange.id.as_ref().map(RequestId::to_string).unwrap_or_default()
+    }
+}
