@@ -1,4 +1,4 @@
-//! The door's proxy: what it is made of, and what its phases ([`super::phases`]) are made of.
+//! The proxy behind the door: what it is made of, and how it decides. pingora calls it by `phases`.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub struct GatewayParts {
     pub guard: Guard,
     /// Is told of each use of a token.
     pub tokens: Arc<Tokens>,
-    /// Answers our own paths at the public door. It finds a [`RequestId`] and the client's [`std::net::IpAddr`] among
+    /// Answers our own paths at the public door. It finds a [`crate::model::RequestId`] and the client's [`std::net::IpAddr`] among
     /// a request's extensions.
     pub router: Router,
     /// Counts.
