@@ -27,7 +27,7 @@ use crate::{
 };
 
 pub use services::Services;
-use signals::Signals;
+pub(crate) use signals::Signals;
 
 /// How long the private listener and the last notes may take once the door is closed.
 const LAST_WORDS: Duration = Duration::from_millis(500);

@@ -31,6 +31,14 @@ pub struct Services {
 }
 
 impl Services {
+    /// Whether opening the configured store would leave it as it is. Looks at it and changes nothing.
+    ///
+    /// # Errors
+    /// [`AppError::Store`] if it is of an older schema, or cannot be opened.
+    pub fn check_schema(settings: &Settings) -> Result<(), AppError> {
+        Ok(SqliteStore::check_schema(&settings.store)?)
+    }
+
     /// Opens the configured store, and makes it when there is none. Blocks.
     ///
     /// # Errors

@@ -64,7 +64,18 @@ pub(super) fn say(words: impl Display) {
 
 /// Lines of data, on standard output.
 pub(super) fn print(text: impl Display) -> Result<(), Failure> {
-    writeln!(io::stdout(), "{text}").map_err(|error| Failure::failed(format!("cannot write the output: {error}")))
+    writeln!(io::stdout(), "{text}").map_err(unwritable)
+}
+
+/// A part of a line of data, on standard output, at once.
+pub(super) fn print_part(text: impl Display) -> Result<(), Failure> {
+    let mut output = io::stdout();
+    let printed = write!(output, "{text}").and_then(|()| output.flush());
+    printed.map_err(unwritable)
+}
+
+fn unwritable(error: io::Error) -> Failure {
+    Failure::failed(format!("cannot write the output: {error}"))
 }
 
 /// A value: as one line of JSON, or as the words that `text` makes of it.

@@ -116,6 +116,7 @@ impl From<RegistryError> for ManageError {
         match error {
             RegistryError::Absent => Self::NotFound,
             RegistryError::HasChildren
+            | RegistryError::NameTaken
             | RegistryError::TooDeep(_)
             | RegistryError::TooManySecrets(_)
             | RegistryError::SecretInUse => Self::Conflict(error.to_string()),

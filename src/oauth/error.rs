@@ -32,7 +32,7 @@ pub(super) enum OauthError {
     InvalidTarget(String),
     /// Too many wrong credentials came from there.
     Throttled(Exceeded),
-    /// The client has as many living tokens as it may, and the first of them expires only after this time.
+    /// The client has as many living tokens as it may, and there is room for one only after this time.
     TooManyTokens(Duration),
     /// The body was not read.
     Body(BodyError),

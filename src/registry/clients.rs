@@ -8,7 +8,7 @@ use crate::{
         AudienceSet, Client, ClientId, Name, OrganizationId, ScopeSet, SecretId, SecretKind, SecretText, StoredSecret,
         Timestamp,
     },
-    store::{Audit, ClientUpdate, ClientWithSecrets, DeleteSecret, InsertSecret, Page, PageOf, StoreError},
+    store::{Audit, ClientUpdate, ClientWithSecrets, CreateClient, DeleteSecret, InsertSecret, Page, PageOf, StoreError},
 };
 
 /// The most live secrets that a client may have.
@@ -58,7 +58,7 @@ pub struct NewSecret {
 }
 
 impl Registry {
-    /// Creates a client of an organisation, with one secret.
+    /// Creates a client of an organisation, with one secret. Others of the organisation may have its name.
     ///
     /// # Errors
     /// [`RegistryError::Absent`] if there is no such organisation, [`RegistryError::TokenDuration`],
@@ -67,6 +67,30 @@ impl Registry {
         &self,
         organization: OrganizationId,
         draft: ClientDraft,
+        audit: Audit,
+    ) -> Result<NewClient, RegistryError> {
+        self.create(organization, draft, false, audit).await
+    }
+
+    /// The same for a client that is known by its name: of those who ask at once, one creates it.
+    ///
+    /// # Errors
+    /// [`RegistryError::NameTaken`] if the organisation has a client of this name, and those of
+    /// [`Self::create_client`].
+    pub async fn create_client_unless_named(
+        &self,
+        organization: OrganizationId,
+        draft: ClientDraft,
+        audit: Audit,
+    ) -> Result<NewClient, RegistryError> {
+        self.create(organization, draft, true, audit).await
+    }
+
+    async fn create(
+        &self,
+        organization: OrganizationId,
+        draft: ClientDraft,
+        unless_named: bool,
         audit: Audit,
     ) -> Result<NewClient, RegistryError> {
         // A default above the maximum cannot be configured.
@@ -90,10 +114,10 @@ impl Registry {
             last_used: None,
         };
         let NewSecret { stored, text } = self.mint_secret(audit.at).await?;
-        if self.store.create_client(client.clone(), stored, audit).await? {
-            Ok(NewClient { client, secret: text })
-        } else {
-            Err(RegistryError::Absent)
+        match self.store.create_client(client.clone(), stored, unless_named, audit).await? {
+            CreateClient::Created => Ok(NewClient { client, secret: text }),
+            CreateClient::Absent => Err(RegistryError::Absent),
+            CreateClient::NameTaken => Err(RegistryError::NameTaken),
         }
     }
 

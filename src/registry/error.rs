@@ -29,6 +29,9 @@ pub enum RegistryError {
         /// The maximum.
         max: Duration,
     },
+    /// Another client of the organisation has the name that was to be one client's alone.
+    #[error("a client of this name has been created meanwhile")]
+    NameTaken,
     /// Default scopes that the client does not have.
     #[error(
         "the default scopes must be some of the client's scopes: change both together (default_scopes, --default-scope)"

@@ -50,6 +50,16 @@ pub enum OpenError {
     /// A database of another program.
     #[error("{path} is a database, but not one of Portcullis\nIt was left as it is. Name another file under [store].", path = .0.display())]
     Foreign(PathBuf),
+    /// Written by an older Portcullis, and not to be migrated.
+    #[error("the store {path} has schema {found}, and would be brought to {known}", path = .path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest schema known here.
+        known: i64,
+    },
     /// Written by a newer Portcullis.
     #[error("the store {path} has schema {found}; this Portcullis knows schemas up to {known}\nIt was left as it is. Run a Portcullis at least as new as the one that wrote it.", path = .path.display())]
     Newer {
@@ -148,6 +158,17 @@ pub struct ClientUpdate {
     pub redirect_uris: Option<Vec<String>>,
 }
 
+/// What became of [`Store::create_client`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CreateClient {
+    /// It is there.
+    Created,
+    /// There is no such organisation.
+    Absent,
+    /// The organisation has a client of this name already, and there was to be no other.
+    NameTaken,
+}
+
 /// What became of [`Store::insert_secret`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InsertSecret {
@@ -179,8 +200,8 @@ pub enum InsertToken {
     Refused,
     /// The client has as many living tokens as allowed.
     TooMany {
-        /// When the first of them expires, if none is revoked before.
-        first_expires_at: Timestamp,
+        /// When so many of them are expired that there is room for one, if none is revoked before.
+        room_at: Timestamp,
     },
 }
 
@@ -232,8 +253,15 @@ pub trait Store: Send + Sync + 'static {
 
     // --- Clients and their secrets
 
-    /// Creates one with its first secret. `false` if its organisation does not exist.
-    async fn create_client(&self, client: Client, secret: StoredSecret, audit: Audit) -> Result<bool, StoreError>;
+    /// Creates one with its first secret. Several clients of an organisation may have one name; with `unless_named`
+    /// nothing is done if another one has it: of those who ask so at once, also in other processes, one creates it.
+    async fn create_client(
+        &self,
+        client: Client,
+        secret: StoredSecret,
+        unless_named: bool,
+        audit: Audit,
+    ) -> Result<CreateClient, StoreError>;
 
     /// One, with its owner and the secrets that are not expired at `now`.
     async fn client(&self, id: ClientId, now: Timestamp) -> Result<Option<ClientWithSecrets>, StoreError>;

@@ -10,7 +10,7 @@ mod sqlite;
 mod uses;
 
 pub use api::{
-    ClientUpdate, ClientWithSecrets, DeleteOrganization, DeleteSecret, InsertSecret, InsertToken, NewOrganization,
+    ClientUpdate, ClientWithSecrets, CreateClient, DeleteOrganization, DeleteSecret, InsertSecret, InsertToken, NewOrganization,
     OpenError, OrganizationWithKey, Page, PageOf, Store, StoreError, Use,
 };
 pub use change::{Action, Actor, Audit, Change, Subject};

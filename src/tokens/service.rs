@@ -144,9 +144,9 @@ impl Tokens {
                 self.metrics.tokens_issued.inc();
                 Ok(Issued { text, token })
             }
-            InsertToken::TooMany { first_expires_at } => {
+            InsertToken::TooMany { room_at } => {
                 self.metrics.rate_limited.with_label_values(&[OWN]).inc();
-                Err(IssueError::TooMany { wait: first_expires_at.since(issued_at) })
+                Err(IssueError::TooMany { wait: room_at.since(issued_at) })
             }
             InsertToken::Refused => Err(IssueError::ClientGone),
         }

@@ -4,7 +4,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::Output,
+    process::{Command, Output},
     thread,
     time::{Duration, Instant},
 };
@@ -12,6 +12,8 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::support::{Client, Gateway, Upstream, command, text};
+
+mod midway;
 
 /// A gateway's store with one organisation in it.
 struct Setting {
@@ -55,6 +57,14 @@ impl Setting {
         let arguments = ["client", "apply", file.to_str().unwrap(), "--org", self.org()];
         let Value::Array(entries) = self.gateway.cli_json(&[&arguments, flags].concat(), "") else { panic!() };
         entries
+    }
+
+    /// The command of a run, for a test that looks at it while it runs.
+    fn command(&self, list: &str, flags: &[&str]) -> Command {
+        let mut command = command();
+        command.args(["client", "apply", "--org", self.org(), "-c"]);
+        command.args([self.gateway.config(), self.file(list)]).args(flags);
+        command
     }
 
     fn clients(&self) -> Vec<Value> {
@@ -250,32 +260,6 @@ fn a_folder_that_takes_no_secrets_is_found_out_before_the_first_change() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("Nothing was changed"), "{output:?}");
     assert!(setting.clients().is_empty());
-}
-
-#[test]
-fn a_run_that_ends_midway_says_what_was_done_and_what_was_not_and_is_taken_up_again() {
-    let setting = Setting::new();
-    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let output = command()
-        .args(["client", "apply", "--org", setting.org(), "-c"])
-        .args([setting.gateway.config(), setting.file(LIST)])
-        .stdout(full)
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let said = text(&output.stderr);
-    let id = setting.clients()[0]["client_id"].as_str().unwrap().to_owned();
-    for part in [
-        format!(
-            "Changed:\n  created          Acme's exporter  {id}\nNot changed:\n  to create        Nightly report\n"
-        ),
-        "portcullis client rotate".to_owned(),
-        "cannot write the output".to_owned(),
-    ] {
-        assert!(said.contains(&part), "{part:?} in {said}");
-    }
-    let entries = setting.apply(LIST, &[]);
-    assert_eq!(actions(&entries), [("create", "Nightly report"), ("unchanged", "Acme's exporter")]);
 }
 
 #[test]

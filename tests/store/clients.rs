@@ -8,8 +8,8 @@ async fn a_client_is_created_and_read_back_to_the_letter() {
         let owner = organization(&*store, None).await;
         let (full, secret) = (a_client(owner), a_secret());
         let created = vec![(Action::ClientCreated, Subject::Client(full.id), owner)];
-        let create = store.create_client(full.clone(), secret.clone(), audit(21));
-        changes_to!(store, audit(21), create, true, created);
+        let create = store.create_client(full.clone(), secret.clone(), false, audit(21));
+        changes_to!(store, audit(21), create, CreateClient::Created, created);
         let found = other.client(full.id, at(22)).await.unwrap().unwrap();
         assert_eq!((&found.client, &found.secrets), (&full, &vec![secret]));
         assert_eq!((found.owner.id, &found.owner.lineage), (owner, &vec![owner]));
@@ -22,14 +22,36 @@ async fn a_client_is_created_and_read_back_to_the_letter() {
             refresh_token_duration: None,
             redirect_uris: None,
             enabled: false,
+            name: "Bare".parse().unwrap(),
             ..full.clone()
         };
-        assert_eq!(store.create_client(bare.clone(), a_secret(), audit(21)).await, Ok(true));
+        assert_eq!(store.create_client(bare.clone(), a_secret(), true, audit(21)).await, Ok(CreateClient::Created));
         assert_eq!(store.client(bare.id, at(22)).await.unwrap().unwrap().client, bare);
 
         let orphan = a_client(OrganizationId::random().unwrap());
-        changes_nothing!(store, store.create_client(orphan.clone(), a_secret(), audit(21)), false);
+        let create = store.create_client(orphan.clone(), a_secret(), false, audit(21));
+        changes_nothing!(store, create, CreateClient::Absent);
         assert!(store.client(orphan.id, at(22)).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_may_be_several_clients_unless_it_is_to_be_one_clients_alone() {
+    for Engine { store, other, .. } in engines() {
+        let (owner, stranger) = (organization(&*store, None).await, organization(&*store, None).await);
+        let create = |store: &Arc<dyn Store>, owner, unless_named| {
+            let store = Arc::clone(store);
+            async move { store.create_client(a_client(owner), a_secret(), unless_named, audit(21)).await.unwrap() }
+        };
+        assert_eq!(create(&store, stranger, true).await, CreateClient::Created);
+        let at_once = (0..20).flat_map(|_| [&store, &other]).map(|store| tokio::spawn(create(store, owner, true)));
+        let outcomes: Vec<_> = join_all(at_once).await.into_iter().map(Result::unwrap).collect();
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == CreateClient::Created).count(), 1);
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == CreateClient::NameTaken).count(), 39);
+        assert_eq!(create(&other, owner, false).await, CreateClient::Created);
+        let again = store.create_client(a_client(owner), a_secret(), true, audit(21));
+        changes_nothing!(store, again, CreateClient::NameTaken);
+        assert_eq!(store.clients(owner, ALL).await.unwrap().total, 2);
     }
 }
 

@@ -12,7 +12,7 @@ use portcullis::{
         Token, TokenId, random_bytes,
     },
     store::{
-        Action, Actor, Audit, Change, ClientUpdate, DeleteOrganization, DeleteSecret, InsertSecret, InsertToken,
+        Action, Actor, Audit, Change, ClientUpdate, CreateClient, DeleteOrganization, DeleteSecret, InsertSecret, InsertToken,
         NewOrganization, Page, SqliteStore, Store, Subject, Use,
     },
 };
@@ -87,7 +87,8 @@ fn a_secret() -> StoredSecret {
 
 async fn client(store: &dyn Store, organization: OrganizationId) -> Client {
     let client = a_client(organization);
-    assert!(store.create_client(client.clone(), a_secret(), audit(20)).await.unwrap());
+    let created = store.create_client(client.clone(), a_secret(), false, audit(20)).await;
+    assert_eq!(created, Ok(CreateClient::Created));
     client
 }
 

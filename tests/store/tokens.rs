@@ -132,7 +132,7 @@ async fn a_client_has_no_more_living_tokens_than_it_may() {
         let owner = organization(&*store, None).await;
         let (client, bystander) = (client(&*store, owner).await, client(&*store, owner).await);
         let issue = async |store: &dyn Store, token: Token, most| store.insert_token(token, most).await.unwrap();
-        let full = |expires_at| InsertToken::TooMany { first_expires_at: at(expires_at) };
+        let full = |expires_at| InsertToken::TooMany { room_at: at(expires_at) };
         let living = [token(&*store, &client, 0, 200).await, token(&*store, &client, 0, 100).await];
         token(&*store, &client, 0, 300).await;
 
@@ -144,7 +144,12 @@ async fn a_client_has_no_more_living_tokens_than_it_may() {
         assert_eq!(issue(&*store, a_token(&bystander, 0, 1000), 3).await, InsertToken::Inserted);
         assert_eq!(issue(&*store, a_token(&client, 1, 1000), 3).await, InsertToken::Refused, "of another epoch");
         assert_eq!(issue(&*store, refused.clone(), 4).await, InsertToken::Inserted, "the limit was raised");
-        assert_eq!(issue(&*store, a_token(&client, 0, 1000), 1).await, full(100), "the limit was lowered");
+        for (lowered, room_at) in [(4, 100), (3, 200), (2, 300), (1, 1000)] {
+            assert_eq!(issue(&*store, a_token(&client, 0, 1000), lowered).await, full(room_at), "lowered to {lowered}");
+        }
+        let some_expired = Token { issued_at: at(150), ..a_token(&client, 0, 1000) };
+        assert_eq!(issue(&*other, some_expired, 2).await, full(300), "what expired meanwhile has ended");
+        token(&*store, &client, 0, 100).await;
 
         assert!(store.revoke_token(living[0].id, audit(40)).await.unwrap());
         assert_eq!(issue(&*store, a_token(&client, 0, 1000), 4).await, InsertToken::Inserted, "one was revoked");

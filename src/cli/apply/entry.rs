@@ -29,23 +29,20 @@ const fn words(action: Action, tense: Tense) -> &'static str {
     }
 }
 
-/// The document: `[{action, client_id, client_name, changes: {field: {from, to}}, client_secret}]`. The id of a client
-/// that is not there yet is null; the secret is there only if it is new and stands nowhere else.
-pub(super) fn as_json<'s>(steps: impl Iterator<Item = (&'s Step, Option<&'s Done<'s>>)>) -> Value {
-    let entry = |(step, done): (&Step, Option<&Done<'_>>)| {
-        let change = |change: Change| (change.field.to_owned(), json!({ "from": change.from, "to": change.to }));
-        let mut entry = json!({
-            "action": step.action().name(),
-            "client_id": step.id().or(done.and_then(|done| done.id)),
-            "client_name": step.name(),
-            "changes": step.changes().into_iter().map(change).collect::<Map<_, _>>(),
-        });
-        if let (Some(NewSecret::Shown(secret)), Some(entry)) = (done.map(|done| &done.secret), entry.as_object_mut()) {
-            entry.insert("client_secret".to_owned(), json!(secret.show()));
-        }
-        entry
-    };
-    steps.map(entry).collect()
+/// An entry of the document: `{action, client_id, client_name, changes: {field: {from, to}}, client_secret}`. The id of a
+/// client that is not there yet is null; the secret is there only if it is new and stands nowhere else.
+pub(super) fn as_json(step: &Step, done: Option<&Done<'_>>) -> Value {
+    let change = |change: Change| (change.field.to_owned(), json!({ "from": change.from, "to": change.to }));
+    let mut entry = json!({
+        "action": step.action().name(),
+        "client_id": step.id().or(done.and_then(|done| done.id)),
+        "client_name": step.name(),
+        "changes": step.changes().into_iter().map(change).collect::<Map<_, _>>(),
+    });
+    if let (Some(NewSecret::Shown(secret)), Some(entry)) = (done.map(|done| &done.secret), entry.as_object_mut()) {
+        entry.insert("client_secret".to_owned(), json!(secret.show()));
+    }
+    entry
 }
 
 /// What becomes of the client, its name and its id.
@@ -122,14 +119,14 @@ mod tests {
         let told = in_words(&step, Some(&done), Tense::Done);
         assert!(told.starts_with(&format!("created          Käse AG  {id}\n")), "{told}");
         assert!(told.ends_with("\n    client secret   s3cret"), "{told}");
-        let json = as_json([(&step, Some(&done))].into_iter());
+        let json = as_json(&step, Some(&done));
         let scopes = json!({ "from": null, "to": ["a", "b"] });
         let seen =
-            (&json[0]["action"], &json[0]["client_id"], &json[0]["changes"]["scopes"], &json[0]["client_secret"]);
+            (&json["action"], &json["client_id"], &json["changes"]["scopes"], &json["client_secret"]);
         assert_eq!(seen, (&json!("create"), &json!(id), &scopes, &json!("s3cret")));
         let kept = Done { secret: NewSecret::Kept("dir/cl".into()), ..done };
         assert!(in_words(&step, Some(&kept), Tense::Done).ends_with("\n    client secret   in dir/cl"));
-        assert!(as_json([(&step, Some(&kept))].into_iter())[0].get("client_secret").is_none());
-        assert_eq!(as_json([(&step, None)].into_iter())[0]["client_id"], Value::Null);
+        assert!(as_json(&step, Some(&kept)).get("client_secret").is_none());
+        assert_eq!(as_json(&step, None)["client_id"], Value::Null);
     }
 }

@@ -4,8 +4,10 @@
 //! taken one by one (`work`) and told (`entry`). A second run finds nothing left to do.
 
 mod entry;
+mod interrupt;
 mod plan;
 mod secrets;
+mod tell;
 mod work;
 
 use std::{
@@ -21,14 +23,21 @@ use super::{
     output::{Failure, print, say},
 };
 use crate::{
+    app::Services,
     config::{DeclaredClient, Loaded, Purpose, load_clients},
     model::OrganizationId,
     registry::Registry,
 };
 use entry::{Tense, as_json, in_a_line, in_words, summary};
+use interrupt::Interrupt;
 use plan::{Action, Step, plan};
 use secrets::SecretsDir;
+use tell::Teller;
 use work::{Done, NewSecret, Outcome, Work};
+
+/// Why there is no dry run on a store of an older schema.
+const AS_IT_IS: &str = "A dry run leaves the store as it is. Any other verb brings it to the newest schema, such as \
+                        `portcullis client list`.";
 
 #[derive(Debug, Args)]
 pub(super) struct Apply {
@@ -57,6 +66,10 @@ pub(super) fn run(verb: &Apply, context: &Context) -> Result<(), Failure> {
         Failure::Said(2)
     })?;
     look_for_store(&loaded, verb.org)?;
+    if verb.dry_run {
+        // Opening it would bring it to the newest schema.
+        Services::check_schema(&loaded.settings).map_err(|error| Failure::Failed(format!("{error}\n{AS_IT_IS}")))?;
+    }
     with_services_of(&loaded, async |services, _| {
         let registry = &services.registry;
         let steps = steps(verb, declared, registry).await?;
@@ -98,7 +111,7 @@ async fn steps(verb: &Apply, declared: Vec<DeclaredClient>, registry: &Registry)
 
 fn show_plan(steps: &[Step], format: Format) -> Result<(), Failure> {
     match format {
-        Format::Json => print(as_json(steps.iter().map(|step| (step, None))))?,
+        Format::Json => print(steps.iter().map(|step| as_json(step, None)).collect::<serde_json::Value>())?,
         Format::Text => steps.iter().try_for_each(|step| print(in_words(step, None, Tense::Planned)))?,
     }
     say(format_args!("A dry run, nothing was changed: {}", summary(steps, Tense::Planned)));
@@ -110,22 +123,14 @@ async fn take(steps: &[Step], verb: &Apply, format: Format, registry: &Registry)
     let makes_secrets = steps.iter().any(|step| step.action() == Action::Create);
     let secrets = verb.secrets_dir.as_deref().filter(|_| makes_secrets).map(SecretsDir::open).transpose();
     let secrets = secrets.map_err(|reason| Failure::Failed(format!("{reason}\nNothing was changed.")))?;
+    let interrupt = Interrupt::watch().map_err(Failure::failed)?;
     if makes_secrets && secrets.is_none() {
         say("New secrets are shown this once; keep them safe.");
     }
-    let work = Work { registry, organization: verb.org, secrets };
-    let Outcome { done, trouble } = work
-        .carry_out(steps, |done| match format {
-            // One document, when all is done.
-            Format::Json => Ok(()),
-            Format::Text => print(in_words(done.step, Some(done), Tense::Done)),
-        })
-        .await;
-    let told = match format {
-        Format::Json => print(as_json(done.iter().map(|done| (done.step, Some(done))))),
-        Format::Text => Ok(()),
-    };
-    let Err(failure) = trouble.and(told) else {
+    let mut teller = Teller::begin(format)?;
+    let work = Work { registry, organization: verb.org, secrets, interrupt };
+    let Outcome { done, trouble } = work.carry_out(steps, |done| teller.tell(done)).await;
+    let Err(failure) = trouble.and(teller.end()) else {
         say(summary(steps, Tense::Done));
         return Ok(());
     };

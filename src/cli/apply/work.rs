@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     super::{context::audit, output::Failure},
+    interrupt::Interrupt,
     plan::Step,
     secrets::SecretsDir,
 };
@@ -21,6 +22,8 @@ pub(super) struct Work<'w> {
     pub(super) organization: OrganizationId,
     /// Where new secrets go; without one they are shown.
     pub(super) secrets: Option<SecretsDir>,
+    /// What ends the work before the next change.
+    pub(super) interrupt: Interrupt,
 }
 
 /// A step that is taken.
@@ -52,7 +55,7 @@ pub(super) struct Outcome<'s> {
 
 impl Work<'_> {
     /// Takes the steps in order and `tell`s of each. Stops at the first that fails, whose secret cannot be kept, or that
-    /// cannot be told.
+    /// cannot be told, and before the first change after an interrupt.
     pub(super) async fn carry_out<'s>(
         &self,
         steps: &'s [Step],
@@ -60,6 +63,9 @@ impl Work<'_> {
     ) -> Outcome<'s> {
         let mut done = Vec::new();
         for step in steps {
+            if let Some(signal) = self.interrupt.signal().filter(|_| step.action().is_change()) {
+                return Outcome { done, trouble: Err(Failure::Failed(format!("interrupted by {signal}"))) };
+            }
             let mut taken = match self.take(step).await {
                 Ok(taken) => taken,
                 Err(error) => {
@@ -84,7 +90,7 @@ impl Work<'_> {
         let mut done = Done { step, id: step.id(), secret: NewSecret::None };
         match step {
             Step::Create(declared) => {
-                let new = self.registry.create_client(self.organization, draft(declared), audit()).await?;
+                let new = self.registry.create_client_unless_named(self.organization, draft(declared), audit()).await?;
                 done.id = Some(new.client.id);
                 done.secret = NewSecret::Shown(new.secret);
             }
@@ -155,7 +161,7 @@ mod tests {
     }
 
     fn work(world: &World, organization: OrganizationId) -> Work<'_> {
-        Work { registry: &world.registry, organization, secrets: None }
+        Work { registry: &world.registry, organization, secrets: None, interrupt: Interrupt::default() }
     }
 
     #[tokio::test]
@@ -214,6 +220,47 @@ mod tests {
         assert_eq!((outcome.done.len(), shown.len()), (1, 1));
         let Err(Failure::Failed(reason)) = outcome.trouble else { panic!("{outcome:?}") };
         assert!(reason.contains(&shown[0].to_string()) && !reason.contains("prt_cs_"), "{reason}");
+        assert_eq!(clients(&world, organization).await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_interrupt_ends_the_work_before_the_next_change_and_not_after_the_last() {
+        let world = World::new();
+        let organization = world.organization(None).await.organization.id;
+        let mut steps = plan(vec![declared("a", "a"), declared("b", "a")], Vec::new(), false).unwrap();
+        let first = work(&world, organization);
+        let outcome = first
+            .carry_out(&steps, |done| {
+                assert!(matches!(done.secret, NewSecret::Shown(_)));
+                first.interrupt.raise();
+                Ok(())
+            })
+            .await;
+        let Err(Failure::Failed(reason)) = outcome.trouble else { panic!("{outcome:?}") };
+        assert_eq!((outcome.done.len(), reason.as_str()), (1, "interrupted by SIGTEST"));
+        assert_eq!(clients(&world, organization).await.len(), 1);
+
+        steps.remove(0);
+        steps.push(Step::Keep(clients(&world, organization).await.remove(0)));
+        let last = work(&world, organization);
+        let outcome = last
+            .carry_out(&steps, |_| {
+                let _first_time = last.interrupt.signal().is_none().then(|| last.interrupt.raise());
+                Ok(())
+            })
+            .await;
+        assert!(outcome.trouble.is_ok() && outcome.done.len() == 2, "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_another_run_created_meanwhile_is_not_created_twice() {
+        let world = World::new();
+        let organization = world.organization(None).await.organization.id;
+        let steps = plan(vec![declared("a", "a")], Vec::new(), false).unwrap();
+        assert!(work(&world, organization).carry_out(&steps, |_| Ok(())).await.trouble.is_ok());
+        let outcome = work(&world, organization).carry_out(&steps, |_| Ok(())).await;
+        let Err(Failure::Failed(reason)) = outcome.trouble else { panic!("{outcome:?}") };
+        assert_eq!(reason, "cannot create a: a client of this name has been created meanwhile");
         assert_eq!(clients(&world, organization).await.len(), 1);
     }
 

@@ -9,22 +9,32 @@ use super::{
 };
 use crate::{
     model::{Client, ClientId, OrganizationId, StoredSecret, Timestamp},
-    store::{Action, Audit, ClientUpdate, ClientWithSecrets, Page, PageOf, StoreError, Subject},
+    store::{Action, Audit, ClientUpdate, ClientWithSecrets, CreateClient, Page, PageOf, StoreError, Subject},
 };
 
 pub(super) fn create(
     db: &Connection,
     client: &Client,
     secret: &StoredSecret,
+    unless_named: bool,
     audit: &Audit,
-) -> Result<bool, StoreError> {
+) -> Result<CreateClient, StoreError> {
     if !organizations::exists(db, client.organization)? {
-        return Ok(false);
+        return Ok(CreateClient::Absent);
+    }
+    if unless_named && is_named(db, client)? {
+        return Ok(CreateClient::NameTaken);
     }
     insert(db, client)?;
     secrets::write(db, client.id, secret)?;
     changes::write(db, Action::ClientCreated, Subject::Client(client.id), client.organization, audit)?;
-    Ok(true)
+    Ok(CreateClient::Created)
+}
+
+/// Whether its organisation has a client of its name.
+fn is_named(db: &Connection, client: &Client) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM clients WHERE organization = ?1 AND name = ?2 LIMIT 1";
+    Ok(first(db, sql, params![client.organization.as_bytes(), client.name.as_str()], |_| Ok(()))?.is_some())
 }
 
 pub(super) fn find(db: &Connection, id: ClientId, now: Timestamp) -> Result<Option<ClientWithSecrets>, StoreError> {

@@ -8,7 +8,7 @@ use crate::{
         Client, ClientId, HashedSecret, Organization, OrganizationId, SecretId, StoredSecret, Timestamp, Token, TokenId,
     },
     store::{
-        Audit, Change, ClientUpdate, ClientWithSecrets, DeleteOrganization, DeleteSecret, InsertSecret, InsertToken,
+        Audit, Change, ClientUpdate, ClientWithSecrets, CreateClient, DeleteOrganization, DeleteSecret, InsertSecret, InsertToken,
         NewOrganization, OrganizationWithKey, Page, PageOf, Store, StoreError, Use,
     },
 };
@@ -56,8 +56,14 @@ impl Store for SqliteStore {
         self.write("delete_organization", move |db| organizations::delete(db, id, &audit)).await
     }
 
-    async fn create_client(&self, client: Client, secret: StoredSecret, audit: Audit) -> Result<bool, StoreError> {
-        self.write("create_client", move |db| clients::create(db, &client, &secret, &audit)).await
+    async fn create_client(
+        &self,
+        client: Client,
+        secret: StoredSecret,
+        unless_named: bool,
+        audit: Audit,
+    ) -> Result<CreateClient, StoreError> {
+        self.write("create_client", move |db| clients::create(db, &client, &secret, unless_named, &audit)).await
     }
 
     async fn client(&self, id: ClientId, now: Timestamp) -> Result<Option<ClientWithSecrets>, StoreError> {

@@ -69,6 +69,15 @@ impl SqliteStore {
         Ok(Self { check_key, readers, writer, ended, observer: None })
     }
 
+    /// Whether the store in this file is of the newest schema, so that [`Self::open`] would not migrate it. Looks at it
+    /// and changes nothing.
+    ///
+    /// # Errors
+    /// [`OpenError::Older`] if it is not; another if it cannot be opened.
+    pub fn check_schema(path: &Path) -> Result<(), OpenError> {
+        open::check_schema(path)
+    }
+
     /// The same store, which tells `observer` of each verb: its name, whether it was carried out, and how long it took
     /// with the wait for its turn.
     #[must_use]

@@ -138,6 +138,27 @@ fn inspect(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Refuses a store of an older schema, and what is no store of ours.
+pub(super) fn check_schema(path: &Path) -> Result<(), OpenError> {
+    let refused = |error: Error| refusal(path, &error);
+    let glance = glance(path).map_err(refused)?;
+    glance.judge(path)?;
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let version = match glance.version {
+        schema::VERSION => schema::VERSION,
+        // Another process may just have migrated it: then this stands in the log.
+        _ if Path::new(&log).exists() => {
+            schema::version(&connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(refused)?).map_err(refused)?
+        }
+        older => older,
+    };
+    if version < schema::VERSION {
+        return Err(OpenError::Older { path: path.to_owned(), found: version, known: schema::VERSION });
+    }
+    Ok(())
+}
+
 /// Reads the header alone, past locks, journals and logs: of a file that is not ours, nothing else is looked at and
 /// nothing is left beside it. What it says may be outdated, as far as another process is writing.
 fn glance(path: &Path) -> Result<Marks, Error> {

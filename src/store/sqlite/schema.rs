@@ -244,8 +244,8 @@ mod tests {
         };
         assert_eq!((count(BUSY), count(IDLE)), (2, 0));
         assert_eq!(store.insert_token(token(4), 2).await, Ok(InsertToken::Inserted), "the expired one makes room");
-        let first_expires_at = Timestamp::from_seconds(1000);
-        assert_eq!(store.insert_token(token(5), 2).await, Ok(InsertToken::TooMany { first_expires_at }));
+        let room_at = Timestamp::from_seconds(1000);
+        assert_eq!(store.insert_token(token(5), 2).await, Ok(InsertToken::TooMany { room_at }));
         assert_eq!(count(BUSY), 2);
         assert!(store.token(token(3).id).await.unwrap().is_some(), "what is dead otherwise is left to the sweep");
     }

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::{SqliteStore, schema};
 use crate::{
     model::{Client, ClientId, HashedSecret, OrganizationId, SecretId, StoredSecret, Timestamp, Token, TokenId},
-    store::{Actor, Audit, InsertToken, NewOrganization, OpenError, Store, StoreError, follow},
+    store::{Actor, Audit, CreateClient, InsertToken, NewOrganization, OpenError, Store, StoreError, follow},
 };
 
 fn folder() -> (TempDir, PathBuf) {
@@ -213,6 +213,24 @@ fn a_newer_schema_is_seen_in_the_log() {
 }
 
 #[test]
+fn an_older_schema_is_told_without_a_trace_unless_a_newer_one_stands_in_the_log() {
+    let (folder, path) = folder();
+    drop(SqliteStore::open(&path).unwrap());
+    assert!(SqliteStore::check_schema(&path).is_ok());
+    let db = Connection::open(&path).unwrap();
+    db.pragma_update(None, "user_version", 1).unwrap();
+    drop(db);
+    let before = contents(folder.path());
+    let error = SqliteStore::check_schema(&path).unwrap_err();
+    assert!(matches!(error, OpenError::Older { found: 1, known: schema::VERSION, .. }), "{error}");
+    assert!(contents(folder.path()) == before);
+    let other = Connection::open(&path).unwrap();
+    other.pragma_update(None, "user_version", schema::VERSION).unwrap();
+    assert!(fs::read(&path).unwrap() == before[0].1, "it stands in the log alone");
+    assert!(SqliteStore::check_schema(&path).is_ok());
+}
+
+#[test]
 fn a_locked_file_is_refused_and_untouched() {
     for sql in ["PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE;", "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;"] {
         let (_folder, path) = folder();
@@ -334,9 +352,10 @@ async fn queries_go_by_an_index() {
         "SELECT count(*) FROM tokens WHERE client = x'00' AND epoch = 1 AND expires_at > 1",
         "SELECT * FROM tokens WHERE client = x'00' AND epoch = 1 AND expires_at > 1 AND seq > 3 ORDER BY seq LIMIT 4",
         "SELECT seq FROM tokens WHERE client = x'00' AND epoch = 1 AND expires_at <= 1 ORDER BY expires_at LIMIT 2",
-        "SELECT expires_at FROM tokens WHERE client = x'00' AND epoch = 1 ORDER BY expires_at LIMIT 1",
+        "SELECT expires_at FROM tokens WHERE client = x'00' AND epoch = 1 ORDER BY expires_at LIMIT 1 OFFSET 3",
         "SELECT * FROM changes WHERE seq > 1 ORDER BY seq LIMIT 2",
         "SELECT * FROM clients WHERE organization = x'00' AND seq > 2 ORDER BY seq LIMIT 3",
+        "SELECT 1 FROM clients WHERE organization = x'00' AND name = 'a' LIMIT 1",
     ] {
         let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let plan: Vec<String> = statement.query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
@@ -350,7 +369,8 @@ async fn dead_tokens_are_found_by_what_ended() {
     let store = SqliteStore::open(&path).unwrap();
     let organization = create_organization(&store).await;
     let client = client_of(organization);
-    assert!(store.create_client(client.clone(), secret(), audit()).await.unwrap());
+    let created = store.create_client(client.clone(), secret(), false, audit()).await;
+    assert_eq!(created, Ok(CreateClient::Created));
     let token = Token {
         id: TokenId::from_bytes([1; 20]),
         client: client.id,

@@ -24,9 +24,9 @@ pub(super) fn insert(db: &Connection, token: &Token, most: u32) -> Result<Insert
     let Some(counted) = counted else { return Ok(InsertToken::Refused) };
     let excess = counted - i64::from(most);
     if excess >= 0
-        && let Some(first_expires_at) = clear(db, token, excess + 1)?
+        && let Some(room_at) = clear(db, token, excess + 1)?
     {
-        return Ok(InsertToken::TooMany { first_expires_at });
+        return Ok(InsertToken::TooMany { room_at });
     }
     execute(
         db,
@@ -47,7 +47,7 @@ pub(super) fn insert(db: &Connection, token: &Token, most: u32) -> Result<Insert
 }
 
 /// Removes `wanted` tokens of the client that are expired and not swept yet. If there are not so many, gives back when
-/// the first of the others expires.
+/// there will have been.
 fn clear(db: &Connection, new: &Token, wanted: i64) -> Result<Option<Timestamp>, StoreError> {
     let removed = execute(
         db,
@@ -56,16 +56,18 @@ fn clear(db: &Connection, new: &Token, wanted: i64) -> Result<Option<Timestamp>,
          )",
         params![new.client.as_bytes(), new.epoch, new.issued_at.as_seconds(), wanted.min(CLEARED)],
     )?;
-    if i64::try_from(removed).is_ok_and(|removed| removed == wanted) {
+    let still_wanted = wanted - i64::try_from(removed).unwrap_or(i64::MAX);
+    if still_wanted <= 0 {
         return Ok(None);
     }
-    let next = first(
+    // More than one if the limit was lowered.
+    let last = first(
         db,
-        "SELECT expires_at FROM tokens WHERE client = ?1 AND epoch = ?2 ORDER BY expires_at LIMIT 1",
-        params![new.client.as_bytes(), new.epoch],
+        "SELECT expires_at FROM tokens WHERE client = ?1 AND epoch = ?2 ORDER BY expires_at LIMIT 1 OFFSET ?3",
+        params![new.client.as_bytes(), new.epoch, still_wanted - 1],
         |row| Fields::of("tokens", row).moment("expires_at"),
     )?;
-    next.map(Some)
+    last.map(Some)
         .ok_or_else(|| StoreError::Corrupt("clients.token_count of a row counts tokens that are not there".to_owned()))
 }
 
