@@ -180,7 +180,7 @@ impl Parts {
         let everything = described_with_page(everything, "/");
         let routes = ops::recorded(desk(everything), services.registry.metrics().clone(), settings.log.access);
         let listener = tokio::net::TcpListener::from_std(private).map_err(system)?;
-        let served = private::serve(listener, routes, settings.server.header_timeout, stopping.clone());
+        let served = private::serve(listener, routes, private::MOST, settings.server.header_timeout, stopping.clone());
         tasks.spawn(named("the private listener", served));
         Ok(Self { services, readiness, tasks, stopping })
     }

@@ -1,10 +1,9 @@
 //! Lets the axum router answer a request that pingora read: our own endpoints know of no pingora.
 
-use std::{net::IpAddr, panic::AssertUnwindSafe, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use axum::{Router, body::Body};
 use bytes::{Bytes, BytesMut};
-use futures_util::FutureExt;
 use http::{Request, Response, header};
 use http_body_util::{BodyExt, Limited};
 use pingora::{ErrorType, Result, protocols::http::ServerSession};
@@ -107,13 +106,10 @@ fn request(session: &ServerSession, call: &Call<'_>, body: Bytes) -> Option<Requ
     Some(request)
 }
 
-/// The router's whole answer; nothing if it panicked or its body broke off.
+/// The router's whole answer; nothing if its body broke off. The router itself answers for an endpoint that panics.
 async fn respond(router: &Router, request: Request<Body>) -> Option<Response<Bytes>> {
-    let answered = async {
-        let response = router.clone().oneshot(request).await.ok()?;
-        let (parts, body) = response.into_parts();
-        let body = Limited::new(body, MAX_ANSWER).collect().await.ok()?.to_bytes();
-        Some(Response::from_parts(parts, body))
-    };
-    AssertUnwindSafe(answered).catch_unwind().await.ok().flatten()
+    let response = router.clone().oneshot(request).await.ok()?;
+    let (parts, body) = response.into_parts();
+    let body = Limited::new(body, MAX_ANSWER).collect().await.ok()?.to_bytes();
+    Some(Response::from_parts(parts, body))
 }

@@ -45,18 +45,10 @@ impl ManageError {
                 Refusal::new(StatusCode::NOT_FOUND, "not_found", words)
             }
             Self::Conflict(description) => Refusal::new(StatusCode::CONFLICT, "conflict", description),
-            Self::Throttled(exceeded) => {
-                Refusal::exceeded("Too many wrong credentials came from this address; try again later.", &exceeded)
-            }
+            Self::Throttled(exceeded) => Refusal::throttled(&exceeded),
             Self::Body(error) => error.into(),
-            Self::Unavailable(cause) => {
-                let words = "This cannot be answered at the moment; try again.";
-                Refusal::unavailable("temporarily_unavailable", words).caused_by(cause)
-            }
-            Self::Internal(cause) => {
-                let words = "Something is broken here; the operator finds it in the log by the request's id.";
-                Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", words).caused_by(cause)
-            }
+            Self::Unavailable(cause) => Refusal::busy(cause),
+            Self::Internal(cause) => Refusal::internal(cause),
         }
     }
 }

@@ -80,21 +80,14 @@ impl OauthError {
             Self::UnsupportedGrantType => bad(&self, "The one grant_type served here is client_credentials."),
             Self::InvalidClient(description) => Refusal::new(StatusCode::UNAUTHORIZED, self.code(), *description)
                 .with(header::WWW_AUTHENTICATE, r#"Basic realm="portcullis", charset="UTF-8""#),
-            Self::Throttled(exceeded) => {
-                Refusal::exceeded("Too many wrong credentials came from this address; try again later.", exceeded)
-            }
+            Self::Throttled(exceeded) => Refusal::throttled(exceeded),
             Self::TooManyTokens(wait) => {
                 let words = "The client has as many living tokens as it may; use them, or revoke some.";
                 Refusal::rate_limited(words, *wait)
             }
             Self::Body(error) => (*error).into(),
-            Self::Unavailable(cause) => {
-                Refusal::unavailable(self.code(), "This cannot be answered at the moment; try again.").caused_by(cause)
-            }
-            Self::Internal(cause) => {
-                let words = "Something is broken here; the operator finds it in the log by the request's id.";
-                Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, self.code(), words).caused_by(cause)
-            }
+            Self::Unavailable(cause) => Refusal::busy(cause),
+            Self::Internal(cause) => Refusal::internal(cause),
         }
     }
 }

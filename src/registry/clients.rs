@@ -8,7 +8,9 @@ use crate::{
         AudienceSet, Client, ClientId, Name, OrganizationId, ScopeSet, SecretId, SecretKind, SecretText, StoredSecret,
         Timestamp,
     },
-    store::{Audit, ClientUpdate, ClientWithSecrets, CreateClient, DeleteSecret, InsertSecret, Page, PageOf, StoreError},
+    store::{
+        Audit, ClientUpdate, ClientWithSecrets, CreateClient, DeleteSecret, InsertSecret, Page, PageOf, StoreError,
+    },
 };
 
 /// The most live secrets that a client may have.

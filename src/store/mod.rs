@@ -10,8 +10,8 @@ mod sqlite;
 mod uses;
 
 pub use api::{
-    ClientUpdate, ClientWithSecrets, CreateClient, DeleteOrganization, DeleteSecret, InsertSecret, InsertToken, NewOrganization,
-    OpenError, OrganizationWithKey, Page, PageOf, Store, StoreError, Use,
+    ClientUpdate, ClientWithSecrets, CreateClient, DeleteOrganization, DeleteSecret, InsertSecret, InsertToken,
+    NewOrganization, OpenError, OrganizationWithKey, Page, PageOf, Store, StoreError, Use,
 };
 pub use change::{Action, Actor, Audit, Change, Subject};
 pub use feed::follow;

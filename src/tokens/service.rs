@@ -43,7 +43,7 @@ pub enum IssueError {
     /// The client has as many living tokens as it may.
     #[error("the client has as many living tokens as it may (tokens.max_live_per_client); revoke some, or wait")]
     TooMany {
-        /// How long until the first of them expires.
+        /// How long until there is room for one.
         wait: Duration,
     },
     /// The client went or was disabled meanwhile.

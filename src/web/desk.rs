@@ -1,7 +1,9 @@
 //! What all of our own endpoints have in common: the request's id, the body of refusals, 404 and 405.
 //!
 //! A face refuses by giving a [`Refusal`] back. [`desk`] stands outermost, where the request's id is known, and writes
-//! it out.
+//! it out. An endpoint that panics is refused as broken, and the next request is served.
+
+use std::panic::AssertUnwindSafe;
 
 use axum::{
     Router,
@@ -11,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::Refusal;
@@ -58,7 +61,9 @@ async fn answer(mut request: Request, next: Next) -> Response {
         request.extensions_mut().insert(id.clone());
     }
     let bodiless = request.method() == Method::HEAD;
-    let mut response = next.run(request).await;
+    // What it left behind half done is dropped with it; what is shared holds no lock across an await.
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = answered.unwrap_or_else(|_| Refusal::internal("an endpoint panicked").into_response());
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         let body = write(&mut response, &refusal, id.as_ref());
         *response.body_mut() = if bodiless { Body::empty() } else { Body::from(body) };
@@ -111,10 +116,15 @@ mod tests {
     use crate::web::testing::{request, send};
     use axum::{Extension, routing};
 
+    async fn panics() -> Refusal {
+        panic!("on purpose")
+    }
+
     fn routes() -> Router {
         let refuse = || async { Refusal::unavailable("unavailable", "not now").caused_by("the inner reason") };
         let id = |Extension(id): Extension<RequestId>| async move { id.to_string() };
-        desk(Router::new().route("/id", routing::patch(id).get(id).delete(id)).route("/refuse", routing::get(refuse)))
+        let routes = Router::new().route("/id", routing::patch(id).get(id).delete(id));
+        desk(routes.route("/refuse", routing::get(refuse)).route("/panic", routing::get(panics)))
     }
 
     #[tokio::test]
@@ -147,6 +157,16 @@ mod tests {
         }
         assert!(!answer.text.contains("inner reason"));
         assert_eq!(answer.json()["request_id"], answer.header("x-request-id"));
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_panics_is_refused_in_our_form_and_the_others_go_on() {
+        let routes = routes();
+        let answer = send(&routes, request("GET /panic"), "").await;
+        assert_eq!(answer.outcome(), (500, "server_error".to_owned()));
+        assert_eq!(answer.json()["request_id"], answer.header("x-request-id"));
+        assert!(!answer.text.contains("on purpose"));
+        assert_eq!(send(&routes, request("GET /id"), "").await.status, 200);
     }
 
     #[tokio::test]

@@ -86,6 +86,26 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error, description).with(header::RETRY_AFTER, "1")
     }
 
+    /// Something that would have been needed has no time now: 503, the same from every endpoint. The log has the cause.
+    #[must_use]
+    pub fn busy(cause: impl std::fmt::Display) -> Self {
+        let words = "This cannot be answered at the moment; try again.";
+        Self::unavailable("temporarily_unavailable", words).caused_by(cause)
+    }
+
+    /// Something is broken inside: 500. The log has the cause.
+    #[must_use]
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        let words = "Something is broken here; the operator finds it in the log by the request's id.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", words).caused_by(cause)
+    }
+
+    /// Too many wrong credentials: 429.
+    #[must_use]
+    pub fn throttled(exceeded: &Exceeded) -> Self {
+        Self::exceeded("Too many wrong credentials came from this address; try again later.", exceeded)
+    }
+
     /// Too much for now: 429, to be tried again after `wait`.
     #[must_use]
     pub fn rate_limited(description: impl Into<String>, wait: Duration) -> Self {

@@ -12,8 +12,8 @@ use portcullis::{
         Token, TokenId, random_bytes,
     },
     store::{
-        Action, Actor, Audit, Change, ClientUpdate, CreateClient, DeleteOrganization, DeleteSecret, InsertSecret, InsertToken,
-        NewOrganization, Page, SqliteStore, Store, Subject, Use,
+        Action, Actor, Audit, Change, ClientUpdate, CreateClient, DeleteOrganization, DeleteSecret, InsertSecret,
+        InsertToken, NewOrganization, Page, SqliteStore, Store, Subject, Use,
     },
 };
 

@@ -121,8 +121,7 @@ mod tests {
         assert!(told.ends_with("\n    client secret   s3cret"), "{told}");
         let json = as_json(&step, Some(&done));
         let scopes = json!({ "from": null, "to": ["a", "b"] });
-        let seen =
-            (&json["action"], &json["client_id"], &json["changes"]["scopes"], &json["client_secret"]);
+        let seen = (&json["action"], &json["client_id"], &json["changes"]["scopes"], &json["client_secret"]);
         assert_eq!(seen, (&json!("create"), &json!(id), &scopes, &json!("s3cret")));
         let kept = Done { secret: NewSecret::Kept("dir/cl".into()), ..done };
         assert!(in_words(&step, Some(&kept), Tense::Done).ends_with("\n    client secret   in dir/cl"));

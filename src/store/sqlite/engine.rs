@@ -8,8 +8,8 @@ use crate::{
         Client, ClientId, HashedSecret, Organization, OrganizationId, SecretId, StoredSecret, Timestamp, Token, TokenId,
     },
     store::{
-        Audit, Change, ClientUpdate, ClientWithSecrets, CreateClient, DeleteOrganization, DeleteSecret, InsertSecret, InsertToken,
-        NewOrganization, OrganizationWithKey, Page, PageOf, Store, StoreError, Use,
+        Audit, Change, ClientUpdate, ClientWithSecrets, CreateClient, DeleteOrganization, DeleteSecret, InsertSecret,
+        InsertToken, NewOrganization, OrganizationWithKey, Page, PageOf, Store, StoreError, Use,
     },
 };
 

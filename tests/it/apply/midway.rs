@@ -105,7 +105,8 @@ fn what_cannot_be_written_as_json_is_not_begun_and_a_second_signal_ends_it_at_on
 fn runs_at_once_create_each_client_once() {
     let setting = Setting::new();
     let mut commands = [(); 3].map(|()| setting.command(LIST, &["--format", "json"]));
-    let runs = commands.each_mut().map(|command| command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let runs =
+        commands.each_mut().map(|command| command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
     let outputs = runs.map(|run| run.wait_with_output().unwrap());
     let entries: Vec<Value> = outputs
         .iter()
