@@ -62,17 +62,13 @@ pub fn router<S: Clone + Send + Sync + 'static>(oauth: Oauth) -> OpenApiRouter<S
         let path = well_known_path(&oauth.public_url, name);
         if path == well_known_path("", name) { routes } else { alias(&path, routes) }
     };
-    OpenApiRouter::new()
+    let router = OpenApiRouter::new()
         .routes(alias("/oauth2/token", routes!(token::token)))
         .routes(alias("/oauth2/introspect", routes!(introspect::introspect)))
         .routes(alias("/oauth2/revoke", routes!(revoke::revoke)))
         .routes(well_known(metadata::AUTHORIZATION_SERVER, routes!(metadata::authorization_server)))
-        .routes(well_known(metadata::PROTECTED_RESOURCE, routes!(metadata::protected_resource)))
-        .routes(routes!(users::mint))
-        .routes(routes!(users::revoke_all))
-        .routes(routes!(users::authorize, users::authorize_by_form))
-        .routes(routes!(users::userinfo, users::userinfo_by_form))
-        .with_state(Arc::new(oauth))
+        .routes(well_known(metadata::PROTECTED_RESOURCE, routes!(metadata::protected_resource)));
+    users::add(router).with_state(Arc::new(oauth))
 }
 
 #[cfg(test)]

@@ -1,81 +1,49 @@
 //! The hosted service's endpoints for people who log in: there are none here, and a program that asks is told why.
 
+use axum::routing::MethodRouter;
 use http::StatusCode;
-use utoipa::IntoResponses;
+use utoipa::openapi::{
+    HttpMethod,
+    path::{OperationBuilder, Paths},
+};
+use utoipa_axum::{PathItemExt, router::OpenApiRouter};
 
-use crate::web::{DescribedResponses, Refusal, describe_refusals};
+use crate::web::{Refusal, describe_refusals};
 
-/// The one answer of them all.
-enum NotForMachines {}
+/// Method, path, name and meaning of each.
+const ENDPOINTS: [(HttpMethod, &str, &str, &str); 6] = [
+    (HttpMethod::Post, "/oauth2/tokens/mint", "mintToken", "Mints a token for a user, in the hosted service."),
+    (
+        HttpMethod::Post,
+        "/oauth2/tokens/revoke-all",
+        "revokeAllTokensOfUser",
+        "Revokes all tokens of a user, in the hosted service.",
+    ),
+    (HttpMethod::Get, "/oauth2/authorize", "authorize", "Lets a user log in, in the hosted service."),
+    (HttpMethod::Post, "/oauth2/authorize", "authorizeByForm", "The same, by a form."),
+    (HttpMethod::Get, "/oauth2/userinfo", "userinfo", "Tells who the user is, in the hosted service."),
+    (HttpMethod::Post, "/oauth2/userinfo", "userinfoByForm", "The same, by a form."),
+];
 
-impl IntoResponses for NotForMachines {
-    fn responses() -> DescribedResponses {
-        describe_refusals([(501, "Always: this is about users, and there are machine clients only.")])
-    }
+/// Adds their routes, each with its description.
+pub(super) fn add<S: Clone + Send + Sync + 'static>(router: OpenApiRouter<S>) -> OpenApiRouter<S> {
+    ENDPOINTS.into_iter().fold(router, |router, (method, path, id, meaning)| {
+        let refusals = describe_refusals([(501, "Always: this is about users, and there are machine clients only.")]);
+        let operation = OperationBuilder::new()
+            .tag("Users")
+            .operation_id(Some(id))
+            .summary(Some(meaning))
+            .responses(refusals.into_iter().collect::<utoipa::openapi::Responses>());
+        let handler = MethodRouter::new().on(method.to_method_filter(), refuse);
+        let mut paths = Paths::new();
+        paths.add_path_operation(path, vec![method], operation);
+        router.routes((Vec::new(), paths, handler))
+    })
 }
 
-fn refusal() -> Refusal {
+/// The one answer of them all.
+async fn refuse() -> Refusal {
     let words = "This endpoint is about users, and Portcullis serves machine clients only: \
                  they get tokens at /oauth2/tokens with grant_type=client_credentials.";
     Refusal::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", words)
-}
-
-/// Mints a token for a user, in the hosted service.
-#[utoipa::path(
-    post,
-    path = "/oauth2/tokens/mint",
-    operation_id = "mintToken",
-    tag = "Users",
-    responses(NotForMachines)
-)]
-pub(super) async fn mint() -> Refusal {
-    refusal()
-}
-
-/// Revokes all tokens of a user, in the hosted service.
-#[utoipa::path(
-    post,
-    path = "/oauth2/tokens/revoke-all",
-    operation_id = "revokeAllTokensOfUser",
-    tag = "Users",
-    responses(NotForMachines)
-)]
-pub(super) async fn revoke_all() -> Refusal {
-    refusal()
-}
-
-/// Lets a user log in, in the hosted service.
-#[utoipa::path(get, path = "/oauth2/authorize", operation_id = "authorize", tag = "Users", responses(NotForMachines))]
-pub(super) async fn authorize() -> Refusal {
-    refusal()
-}
-
-/// The same, by a form.
-#[utoipa::path(
-    post,
-    path = "/oauth2/authorize",
-    operation_id = "authorizeByForm",
-    tag = "Users",
-    responses(NotForMachines)
-)]
-pub(super) async fn authorize_by_form() -> Refusal {
-    refusal()
-}
-
-/// Tells who the user is, in the hosted service.
-#[utoipa::path(get, path = "/oauth2/userinfo", operation_id = "userinfo", tag = "Users", responses(NotForMachines))]
-pub(super) async fn userinfo() -> Refusal {
-    refusal()
-}
-
-/// The same, by a form.
-#[utoipa::path(
-    post,
-    path = "/oauth2/userinfo",
-    operation_id = "userinfoByForm",
-    tag = "Users",
-    responses(NotForMachines)
-)]
-pub(super) async fn userinfo_by_form() -> Refusal {
-    refusal()
 }
