@@ -108,11 +108,7 @@ impl Registry {
         secret: &SecretText,
         digest: SecretDigest,
     ) -> Result<AuthenticatedClient, AuthenticationError> {
-        let remembered = id.is_none_or(|id| self.known_client(id).is_some());
-        let entry = match id {
-            Some(id) => self.client(id).await?,
-            None => None,
-        };
+        let (entry, remembered) = self.look_up_client(id).await?;
         let now = self.clock.now();
         let candidate = entry.as_ref().and_then(|entry| Some((entry, entry.secret_like(secret, now)?)));
         let right = match candidate {
@@ -120,7 +116,6 @@ impl Registry {
             None => self.passwords.refuse(secret).await?,
         };
         let (Some((entry, candidate)), true) = (candidate, right) else {
-            // One look-up for each refusal: else those who are remembered would be refused sooner than those unknown.
             if remembered {
                 self.store.client(NO_CLIENT, now).await?;
             }
@@ -142,9 +137,24 @@ impl Registry {
     /// Whether a secret that this store made has the hint of one of the client's: its last characters are check bytes, so
     /// nobody can make such a text, and of the secrets of others one in sixteen million has the same.
     async fn is_likely_right(&self, id: Option<ClientId>, secret: &SecretText) -> Result<bool, StoreError> {
-        let Some(id) = id else { return Ok(false) };
-        let entry = self.client(id).await?;
-        Ok(entry.is_some_and(|entry| entry.secret_like(secret, self.clock.now()).is_some()))
+        let (entry, remembered) = self.look_up_client(id).await?;
+        let now = self.clock.now();
+        let likely = entry.is_some_and(|entry| entry.secret_like(secret, now).is_some());
+        if !likely && remembered {
+            self.store.client(NO_CLIENT, now).await?;
+        }
+        Ok(likely)
+    }
+
+    /// The client, if there is one, and whether memory knew that. Who refuses then looks up [`NO_CLIENT`]: else those who
+    /// are remembered would be refused sooner than those unknown.
+    async fn look_up_client(
+        &self,
+        id: Option<ClientId>,
+    ) -> Result<(Option<Arc<Fresh<ClientEntry>>>, bool), StoreError> {
+        let Some(id) = id else { return Ok((None, true)) };
+        let remembered = self.known_client(id).is_some();
+        Ok((self.client(id).await?, remembered))
     }
 
     /// Recognises an organisation by its id and key. `from` is the caller's address; wrong credentials of a caller
@@ -170,9 +180,22 @@ impl Registry {
 
     /// Whether the organisation's key of now was made or verified by this process and has this digest.
     async fn was_right(&self, id: Option<OrganizationId>, digest: SecretDigest) -> Result<bool, StoreError> {
-        let Some(id) = id else { return Ok(false) };
-        let entry = self.organization(id).await?;
-        Ok(entry.is_some_and(|entry| self.passwords.remembers(&entry.key, digest)))
+        let (entry, remembered) = self.look_up_organization(id).await?;
+        let was_right = entry.is_some_and(|entry| self.passwords.remembers(&entry.key, digest));
+        if !was_right && remembered {
+            self.store.organization(NO_ORGANIZATION).await?;
+        }
+        Ok(was_right)
+    }
+
+    /// As [`Self::look_up_client`].
+    async fn look_up_organization(
+        &self,
+        id: Option<OrganizationId>,
+    ) -> Result<(Option<Arc<Fresh<OrganizationEntry>>>, bool), StoreError> {
+        let Some(id) = id else { return Ok((None, true)) };
+        let remembered = self.known_organization(id).is_some();
+        Ok((self.organization(id).await?, remembered))
     }
 
     /// `id` is absent if the text can be nobody's.
@@ -182,11 +205,7 @@ impl Registry {
         key: &SecretText,
         digest: SecretDigest,
     ) -> Result<AuthenticatedOrganization, AuthenticationError> {
-        let remembered = id.is_none_or(|id| self.known_organization(id).is_some());
-        let entry = match id {
-            Some(id) => self.organization(id).await?,
-            None => None,
-        };
+        let (entry, remembered) = self.look_up_organization(id).await?;
         let right = match &entry {
             Some(entry) => self.passwords.verify(&entry.key, key, digest).await?,
             None => self.passwords.refuse(key).await?,

@@ -1,13 +1,16 @@
 //! Slows down whoever sends wrong credentials: by address, and by address together with who it says it is.
 //!
 //! Never by the latter alone: nobody can lock a client out for a caller elsewhere. At an address that has sent too many,
-//! only what is likely to be right is still looked at, so that those who share it with a guesser go on.
+//! only what is likely to be right is still looked at, so that those who share it with a guesser go on. Few are looked at
+//! at a time: whoever has a secret that was right once could keep the store from all others.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     sync::Arc,
 };
+
+use tokio::sync::Semaphore;
 
 use super::AuthenticationError;
 use crate::{
@@ -21,6 +24,8 @@ use crate::{
 const OF_ADDRESS: Quota = Quota::per_minute(number(60)).allow_burst(number(120));
 /// Wrong credentials of one client or organisation from one address: 20 at once, then one in six seconds.
 const OF_CALLER: Quota = Quota::per_minute(number(10)).allow_burst(number(20));
+/// How many of those who have no room are looked up at once; the others wait for their turn, which is soon.
+const LOOKED_UP: usize = 16;
 /// How many addresses are remembered.
 const ADDRESSES: usize = 50_000;
 /// How many pairs of who and where are remembered.
@@ -47,6 +52,7 @@ pub(super) enum Claim {
 pub(super) struct Throttle {
     addresses: Limit<IpAddr>,
     callers: Limit<(Claim, IpAddr)>,
+    looked_up: Semaphore,
     metrics: Arc<Metrics>,
 }
 
@@ -56,6 +62,7 @@ impl Throttle {
         Self {
             addresses: Limit::new("wrong-credentials-by-address", OF_ADDRESS, ADDRESSES, clock.clone()),
             callers: Limit::new("wrong-credentials-by-caller", OF_CALLER, CALLERS, clock.clone()),
+            looked_up: Semaphore::new(LOOKED_UP),
             metrics,
         }
     }
@@ -85,10 +92,11 @@ impl Attempt<'_> {
         &self,
         likely: impl Future<Output = Result<bool, StoreError>>,
     ) -> Result<(), AuthenticationError> {
-        let Throttle { addresses, callers, .. } = self.throttle;
+        let Throttle { addresses, callers, looked_up, .. } = self.throttle;
         let Some(address) = self.address else { return Ok(()) };
         let of_caller = || self.claim.map_or(Ok(()), |claim| callers.check((claim, address)));
         let Err(exceeded) = addresses.check(address).and_then(|()| of_caller()) else { return Ok(()) };
+        let _place = looked_up.acquire().await;
         if likely.await? { Ok(()) } else { Err(self.refuse(exceeded)) }
     }
 
@@ -129,7 +137,11 @@ fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
     use crate::model::{ManualClock, Timestamp};
-    use std::net::Ipv4Addr;
+    use futures_util::future::join_all;
+    use std::{
+        net::Ipv4Addr,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
 
     const HERE: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)));
 
@@ -173,6 +185,23 @@ mod tests {
         assert_eq!((0..10_000).filter(|number| wrong(Some(client(*number)))).count(), 120);
         assert_eq!(throttle.callers.remembered(), 120, "no more callers are remembered than the address had room for");
         assert!(!wrong(None), "nor is there room for nobody's");
+    }
+
+    #[tokio::test]
+    async fn few_of_those_without_room_are_looked_up_at_once_and_the_others_in_their_turn() {
+        let throttle = throttle();
+        while throttle.attempt(HERE, None).failed() == AuthenticationError::Wrong {}
+        let (at_once, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let look_up = || async {
+            most.fetch_max(at_once.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            at_once.fetch_sub(1, Ordering::Relaxed);
+            Ok(true)
+        };
+        let attempt = throttle.attempt(HERE, None);
+        let all = join_all((0..100).map(|_| attempt.check(look_up()))).await;
+        assert!(all.iter().all(Result::is_ok));
+        assert_eq!(most.into_inner(), LOOKED_UP);
     }
 
     #[tokio::test]

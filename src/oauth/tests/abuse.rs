@@ -100,6 +100,32 @@ async fn nobody_locks_a_client_out_for_the_right_caller() {
 }
 
 #[tokio::test]
+async fn without_room_too_it_takes_as_long_for_one_that_exists_as_for_none() {
+    let face = Face::new().await;
+    let (world, from) = (&face.world, address("192.0.2.1"));
+    let (other, organization) = (world.client(face.owner, "read", "").await, world.organization(None).await);
+    let (known, secret) = (face.client.client.id.to_string(), other.secret.expose());
+    for number in 0..150 {
+        ask(&face, &ClientId::from_bytes([number; 8]).to_string(), "guess", "192.0.2.1").await;
+    }
+    // Remembered from here on.
+    assert_eq!(ask(&face, &known, face.client.secret.expose(), "192.0.2.1").await.status, 200);
+    for id in [known.as_str(), "cl_aaaaaaaaaaaaa", "nobody's"] {
+        let before = world.store_operations("client");
+        assert!(limited(&ask(&face, id, secret, "192.0.2.1").await), "{id}");
+        assert_eq!(world.store_operations("client") - before, 1, "{id}");
+    }
+    let known = face.owner.to_string();
+    for id in [known.as_str(), "org_aaaaaaaaaaaaa", "nobody's"] {
+        let before = world.store_operations("organization");
+        let key = organization.key.expose();
+        let call = form("/oauth2/introspect").header("x-org-id", id).header("x-api-key", key).extension(from);
+        assert!(limited(&send(&face.routes, call, "token=x").await), "{id}");
+        assert_eq!(world.store_operations("organization") - before, 1, "{id}");
+    }
+}
+
+#[tokio::test]
 async fn right_credentials_are_not_counted() {
     let face = Face::new().await;
     let (id, secret) = (face.client.client.id.to_string(), face.client.secret.expose());
