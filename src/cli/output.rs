@@ -64,17 +64,17 @@ pub(super) fn say(words: impl Display) {
 
 /// Lines of data, on standard output.
 pub(super) fn print(text: impl Display) -> Result<(), Failure> {
-    writeln!(io::stdout(), "{text}").map_err(unwritable)
+    writeln!(io::stdout(), "{text}").map_err(|error| unwritable(&error))
 }
 
 /// A part of a line of data, on standard output, at once.
 pub(super) fn print_part(text: impl Display) -> Result<(), Failure> {
     let mut output = io::stdout();
     let printed = write!(output, "{text}").and_then(|()| output.flush());
-    printed.map_err(unwritable)
+    printed.map_err(|error| unwritable(&error))
 }
 
-fn unwritable(error: io::Error) -> Failure {
+fn unwritable(error: &io::Error) -> Failure {
     Failure::failed(format!("cannot write the output: {error}"))
 }
 

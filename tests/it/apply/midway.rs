@@ -11,14 +11,15 @@ use super::*;
 
 /// More clients than are created before a signal comes.
 fn many() -> String {
-    (0..300).map(|number| format!("[[clients]]\nname = 'Client {number}'\nscopes = ['a']\n")).collect()
+    let client = |number| format!("[[clients]]\nname = 'Client {number}'\nscopes = ['a']");
+    (0..300).map(client).collect::<Vec<_>>().join("\n")
 }
 
 fn signal(child: &Child, name: &str) {
     assert!(Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap().success());
 }
 
-/// How much each of these clients was told of: its id, if its secret came with it.
+/// The ids of those clients that came with their secrets.
 fn told(entries: &[Value]) -> HashSet<String> {
     let secret = |entry: &&Value| entry["client_secret"].as_str().is_some_and(|text| text.starts_with("prt_cs_"));
     entries.iter().filter(secret).map(|entry| entry["client_id"].as_str().unwrap().to_owned()).collect()
