@@ -28,6 +28,7 @@ use crate::{
     registry::{ClientDraft, Passwords, Registry, RegistryParts, RegistrySettings},
     store::{Actor, Audit, SqliteStore, Uses},
     tokens::{IssueRequest, Tokens},
+    web::desk,
 };
 
 /// Longer than anything here takes; a test that waits so long has failed.
@@ -348,5 +349,6 @@ fn router() -> Router {
     async fn broken() -> String {
         panic!("a handler panics")
     }
-    Router::new().route("/oauth2/tokens", routing::post(echo)).route("/oauth2/introspect", routing::post(broken))
+    let routes = Router::new().route("/oauth2/tokens", routing::post(echo));
+    desk(routes.route("/oauth2/introspect", routing::post(broken)))
 }
