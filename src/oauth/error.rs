@@ -32,6 +32,8 @@ pub(super) enum OauthError {
     InvalidTarget(String),
     /// Too many wrong credentials came from there.
     Throttled(Exceeded),
+    /// Too many token requests came from there.
+    TooManyRequests(Exceeded),
     /// The client has as many living tokens as it may, and the first of them expires only after this time.
     TooManyTokens(Duration),
     /// The body was not read.
@@ -60,7 +62,7 @@ impl OauthError {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope(_) => "invalid_scope",
             Self::InvalidTarget(_) => "invalid_target",
-            Self::Throttled(_) | Self::TooManyTokens(_) => "rate_limited",
+            Self::Throttled(_) | Self::TooManyRequests(_) | Self::TooManyTokens(_) => "rate_limited",
             Self::Body(BodyError::TooLarge) => "content_too_large",
             Self::Body(BodyError::Late) => "request_timeout",
             Self::Unavailable(_) => "temporarily_unavailable",
@@ -83,6 +85,10 @@ impl OauthError {
             Self::Throttled(exceeded) => {
                 Refusal::exceeded("Too many wrong credentials came from this address; try again later.", exceeded)
             }
+            Self::TooManyRequests(exceeded) => Refusal::exceeded(
+                "Too many token requests came from this address; keep tokens while they last.",
+                exceeded,
+            ),
             Self::TooManyTokens(wait) => {
                 let words = "The client has as many living tokens as it may; use them, or revoke some.";
                 Refusal::rate_limited(words, *wait)
@@ -175,7 +181,7 @@ impl IntoResponses for Refusals {
             (401, "The client's credentials are missing or wrong."),
             (408, "The form did not come within 30 seconds."),
             (413, "The form is longer than 64 KiB."),
-            (429, "Too many wrong credentials, or the client has as many living tokens as it may."),
+            (429, "Too many wrong credentials or token requests, or the client has as many living tokens as it may."),
             (500, "Something is broken; the operator finds the cause in the log by the request's id."),
             (503, "It cannot be answered at the moment; try again."),
         ])
