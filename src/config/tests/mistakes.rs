@@ -103,7 +103,7 @@ const MISTAKES: &[(&str, &str, usize, &str)] = &[
     ("limits", "burst = 0", 9, "out of bounds"),
     ("limits", "per = 'ip'", 7, "not a known value"),
     ("limits", "token_requests = { burst = 5 }", 18, "`rate` is missing"),
-    ("limits", "token_requests = { rate = '1/s', per = 'address' }", 33, "unknown key"),
+    ("limits", "token_requests = { rate = '1/s', per = 'address' }", 34, "unknown key"),
     ("", "log = 1", 7, "a table"),
     ("", "upstreams = 1", 13, "a table"),
     ("", "upstreams.'a b' = { servers = ['h:1'], rules = [{ access = 'token' }] }", 11, "not a name"),
