@@ -75,7 +75,13 @@ impl World {
         let registry = Arc::new(Registry::new(store, settings, parts));
         let tokens = Arc::new(Tokens::new(registry.clone(), uses));
         let public_url = "https://api.example.com".into();
-        let oauth = Oauth { registry: registry.clone(), tokens, public_url, organizations_introspect: false };
+        let oauth = Oauth {
+            registry: registry.clone(),
+            tokens,
+            public_url,
+            token_requests: None,
+            organizations_introspect: false,
+        };
         let owner = registry.create_organization("Acme".parse()?, None, audit(&registry)).await?.organization.id;
         Ok(Self { registry, endpoints: desk(oauth::router(oauth)), owner, _folder: folder })
     }

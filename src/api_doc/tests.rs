@@ -32,8 +32,13 @@ impl Face {
         let metrics = registry.metrics().clone();
         let readiness = Arc::new(Readiness::new(registry.store().clone()));
         let public_url = "https://gate.example".into();
-        let oauth =
-            Oauth { registry: registry.clone(), tokens: tokens.clone(), public_url, organizations_introspect: true };
+        let oauth = Oauth {
+            registry: registry.clone(),
+            tokens: tokens.clone(),
+            public_url,
+            token_requests: None,
+            organizations_introspect: true,
+        };
         let both = oauth::router(oauth).merge(manage::router(Manage { registry, tokens }));
         let routes = if private {
             let ops = Ops { metrics, passwords: passwords(), readiness };

@@ -226,6 +226,7 @@ fn oauth_router(settings: &Settings, services: &Services, organizations_introspe
         registry: services.registry.clone(),
         tokens: services.tokens.clone(),
         public_url: settings.public_url.as_str().into(),
+        token_requests: services.token_requests.clone(),
         organizations_introspect,
     })
 }

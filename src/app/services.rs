@@ -1,18 +1,22 @@
 //! The services over a store: what the gateway and the command line share.
 
-use std::{pin::Pin, sync::Arc};
+use std::{net::IpAddr, pin::Pin, sync::Arc};
 
 use tokio::sync::mpsc;
 
 use super::AppError;
 use crate::{
     config::Settings,
+    limits::{Limit, quota},
     model::{Clock, SystemClock},
     observe::Metrics,
     registry::{Passwords, Registry, RegistryParts},
     store::{SqliteStore, Store, Use, Uses},
     tokens::Tokens,
 };
+
+/// How many addresses the limit of token requests remembers.
+const ADDRESSES: usize = 50_000;
 
 /// The store and the services over it.
 pub struct Services {
@@ -24,6 +28,8 @@ pub struct Services {
     pub registry: Arc<Registry>,
     /// The verbs on tokens.
     pub tokens: Arc<Tokens>,
+    /// How often an address may ask for a token, at both listeners together.
+    pub(super) token_requests: Option<Arc<Limit<IpAddr>>>,
     /// What waits to be written of when things were used; taken by the part that writes it.
     pub(super) noted: Option<mpsc::Receiver<Use>>,
     /// Resolves when the store has died; taken by the part that watches it.
@@ -52,11 +58,15 @@ impl Services {
         let store: Arc<dyn Store> = Arc::new(store);
         let passwords = Passwords::start(password_threads).map_err(super::system)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let token_requests = settings
+            .token_requests
+            .map(|limit| Arc::new(Limit::new("token-requests", quota(limit), ADDRESSES, clock.clone())));
         let (uses, noted) = Uses::new();
         let parts = RegistryParts { passwords: passwords.clone(), uses: uses.clone(), clock, metrics };
         let registry = Arc::new(Registry::new(store.clone(), settings.tokens, parts));
         let tokens = Arc::new(Tokens::new(registry.clone(), uses));
-        Ok(Self { store, passwords, registry, tokens, noted: Some(noted), store_ended: Some(store_ended) })
+        let (noted, store_ended) = (Some(noted), Some(store_ended));
+        Ok(Self { store, passwords, registry, tokens, token_requests, noted, store_ended })
     }
 }
 

@@ -10,6 +10,7 @@ mod document;
 mod environment;
 mod headers;
 mod identity;
+mod limits;
 mod reader;
 mod report;
 mod rule;
@@ -30,6 +31,8 @@ pub use settings::{Settings, restart_needed};
 use std::path::Path;
 
 use reader::{Reading, Reported, Table, Value};
+
+use crate::edge::LiveSettings;
 
 /// What a configuration is loaded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,11 +86,11 @@ fn settings_of(mut root: Table<'_>) -> Settings {
     let store = sections::store(root.section("store"));
     let tokens = sections::tokens(root.section("tokens"));
     let identity = identity::identity(root.section("identity"));
-    root.not_supported(&["limits"]);
+    let (limit, token_requests) = limits::limits(root.section("limits"));
     let log = sections::log(root.section("log"));
     let shared =
         upstream::Shared { identity: &identity, methods: &server.methods, expose_management: server.expose_management };
-    let live = upstream::upstreams(&root.section("upstreams"), &shared);
+    let live = LiveSettings { limit, ..upstream::upstreams(&root.section("upstreams"), &shared) };
     root.finish();
-    Settings { server, public_url, admin_listen, store, tokens, log, live }
+    Settings { server, public_url, admin_listen, store, tokens, token_requests, log, live }
 }

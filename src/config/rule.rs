@@ -3,6 +3,7 @@
 use http::Method;
 
 use super::{
+    limits::caller_limit,
     reader::{Reported, Table, Value},
     sections::method,
     values::{one_of, parsed, some_of},
@@ -52,11 +53,12 @@ fn rule<'a>(value: &Value<'a>, prefix: Option<&PathPrefix>, allowed: &[Method]) 
         some_of(&value, help, |item| listed_method(&item, allowed)).map(MethodSet::new)
     });
     let access = access(&mut table);
-    table.not_supported(&["limits"]);
+    let limit = table.optional("limits", |value| caller_limit(&value));
     let placed = value.table()?;
     table.finish();
     let path = path?.or_else(|| prefix.map(PathPattern::all_of)).ok_or(Reported)?;
-    Ok(PlacedRule { rule: Rule { path, methods: methods?, access: access? }, table: placed })
+    let rule = Rule { path, methods: methods?, access: access?, limit: limit?, index: 0 };
+    Ok(PlacedRule { rule, table: placed })
 }
 
 fn path(value: &Value<'_>, prefix: Option<&PathPrefix>) -> Result<PathPattern, Reported> {

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use crate::{
     edge::{LiveSettings, ServerSettings},
+    model::RateLimit,
     observe::LogSettings,
     registry::RegistrySettings,
 };
@@ -21,9 +22,11 @@ pub struct Settings {
     pub store: PathBuf,
     /// Tokens and secrets.
     pub tokens: RegistrySettings,
+    /// How often an address may ask for a token.
+    pub token_requests: Option<RateLimit>,
     /// Logs.
     pub log: LogSettings,
-    /// Upstreams, rules, identity names.
+    /// Upstreams, rules, limits, identity names.
     pub live: LiveSettings,
 }
 
@@ -53,6 +56,7 @@ pub fn restart_needed(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("tokens.max_duration", old.tokens.max_token_duration != new.tokens.max_token_duration),
         ("tokens.secret_overlap", old.tokens.secret_overlap != new.tokens.secret_overlap),
         ("tokens.max_live_per_client", old.tokens.max_live_per_client != new.tokens.max_live_per_client),
+        ("limits.token_requests", old.token_requests != new.token_requests),
         ("log.format", old.log.format != new.log.format),
         ("log.level", old.log.level != new.log.level),
         ("log.access", old.log.access != new.log.access),

@@ -7,6 +7,7 @@ use http::{HeaderValue, Method};
 use super::{
     headers::header_changes,
     identity::{Identity, identity},
+    limits::caller_limit,
     reader::{Reported, Table, Value},
     rule::{PlacedRule, rules},
     values::{count, one_of, parsed, some_of, some_time, split_port},
@@ -55,7 +56,8 @@ pub(super) fn upstreams(table: &Table<'_>, shared: &Shared<'_>) -> LiveSettings 
     for upstream in &placed {
         upstream.identity.reserve(&mut reserved);
     }
-    LiveSettings { upstreams: placed.into_iter().map(|upstream| upstream.settings).collect(), reserved }
+    let upstreams = placed.into_iter().map(|upstream| upstream.settings).collect();
+    LiveSettings { upstreams, limit: None, reserved }
 }
 
 fn is_name(name: &str) -> bool {
@@ -88,7 +90,7 @@ fn upstream<'a>(name: &str, index: usize, value: &Value<'a>, shared: &Shared<'_>
     let headers = header_changes(&mut table, &told);
     table.or("balance", (), |value| one_of(&value, &[("round-robin", ())], &["least-connections", "client-hash"]));
     table.or("mode", (), |value| one_of(&value, &[("enforce", ())], &["observe"]));
-    table.not_supported(&["tls", "health_check", "close_on_revoke", "limits"]);
+    table.not_supported(&["tls", "health_check", "close_on_revoke"]);
     let strip_prefix = table.or("strip_prefix", false, |value| value.boolean());
     let pass_override_headers = table.or("pass_override_headers", false, |value| value.boolean());
     let forward_authorization = table.or("forward_authorization", false, |value| value.boolean());
@@ -139,12 +141,13 @@ fn routes<'a>(
             parsed(&item, "`portcullis org list` shows the ids")
         })
     });
+    let limit = table.optional("limits", |value| caller_limit(&value)).ok().flatten();
     let path = match path {
         Ok(path) => path.map_or_else(|| "/".parse().map_err(|_| Reported), Ok),
         Err(reported) => Err(reported),
     };
     let placed = rules(table, path.as_ref().ok(), shared.methods);
-    let policy = UpstreamPolicy { name: name.into(), index, audience: audience.ok().flatten(), owners };
+    let policy = UpstreamPolicy { name: name.into(), index, audience: audience.ok().flatten(), owners, limit };
     let placed = placed?;
     let rules = UpstreamRules {
         policy,

@@ -8,7 +8,10 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use pingora::{Error, ErrorType, Result, http::ResponseHeader, protocols::http::ServerSession};
 
 use super::headers::REQUEST_ID;
-use crate::{model::RequestId, web::Refusal};
+use crate::{
+    model::{RequestId, Room},
+    web::{Refusal, room_fields},
+};
 
 /// What is read of a body that nobody wants, so that the connection can serve the next request.
 const DRAIN_BYTES: usize = 256 * 1024;
@@ -74,6 +77,17 @@ pub(super) fn relay(session: &mut ServerSession, head: &mut ResponseHeader, id: 
     head.remove_header("proxy-connection");
     if let Some(id) = id {
         head.insert_header(REQUEST_ID, id.as_str())?;
+    }
+    Ok(())
+}
+
+/// Adds what is left of the caller's limit to an upstream's answer, if that tells of no limit of its own.
+pub(super) fn tell_room(head: &mut ResponseHeader, room: Option<&Room>) -> Result<()> {
+    let Some(fields) = room.map(room_fields) else { return Ok(()) };
+    if fields.iter().all(|(name, _)| !head.headers.contains_key(name)) {
+        for (name, value) in fields {
+            head.insert_header(name, value)?;
+        }
     }
     Ok(())
 }

@@ -242,6 +242,11 @@ impl Record {
         self.begun = Some(status.as_u16());
     }
 
+    /// It is answered with 429.
+    pub(super) fn rate_limited(&self) {
+        self.metrics.rate_limited.with_label_values(&[self.upstream()]).inc();
+    }
+
     pub(super) fn upstream_failed(&self, kind: &str) {
         self.metrics.upstream_failures.with_label_values(&[self.upstream(), kind]).inc();
     }

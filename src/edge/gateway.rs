@@ -18,7 +18,7 @@ use super::{
     intake::{Head, Intake},
 };
 use crate::{
-    guard::{Guard, Incoming, Permit, Refused},
+    guard::{Denial, Guard, Incoming, Permit, Refused},
     observe::Metrics,
     tokens::Tokens,
     web::Refusal,
@@ -85,9 +85,11 @@ impl Gateway {
             query: intake.query.as_deref(),
             method: &request.method,
             headers: &request.headers,
+            from: exchange.origin.client,
         };
+        let live = &exchange.live;
         let start = Instant::now();
-        let decision = self.parts.guard.admit(&exchange.live.table, &incoming).await;
+        let decision = self.parts.guard.admit(&live.table, &live.limits, &incoming).await;
         self.parts.metrics.auth_duration.observe(start.elapsed().as_secs_f64());
         let record = &mut exchange.record;
         match decision {
@@ -101,6 +103,9 @@ impl Gateway {
             Err(Refused { denial, upstream, rule, grant }) => {
                 record.belongs_to(upstream, rule, grant);
                 record.decided("deny", denial.error());
+                if matches!(denial, Denial::RateLimited(_)) {
+                    record.rate_limited();
+                }
                 Err(denial.refusal(&self.parts.public_url))
             }
         }

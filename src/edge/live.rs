@@ -6,7 +6,11 @@ use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 
 use super::{LiveSettings, ReservedNames, Upstream};
-use crate::policy::{RouteTable, TableError};
+use crate::{
+    guard::CallerLimits,
+    model::SystemClock,
+    policy::{RouteTable, TableError, UpstreamRules},
+};
 
 /// How often the names of servers are resolved anew.
 const REFRESH: Duration = Duration::from_secs(30);
@@ -15,6 +19,7 @@ const REFRESH: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Live {
     pub(super) table: RouteTable,
+    pub(super) limits: CallerLimits,
     pub(super) upstreams: Vec<Arc<Upstream>>,
     pub(super) reserved: ReservedNames,
 }
@@ -26,20 +31,24 @@ impl Live {
     /// # Errors
     /// Every [`TableError`] that the rules hold.
     pub fn build(settings: LiveSettings, expose_management: bool) -> Result<Self, Vec<TableError>> {
-        let LiveSettings { mut upstreams, mut reserved } = settings;
-        // A permit names its upstream by this place.
+        let LiveSettings { mut upstreams, limit, mut reserved } = settings;
+        // A permit names its upstream by this place, and a limit is found by both.
         for (index, upstream) in upstreams.iter_mut().enumerate() {
             upstream.rules.policy.index = index;
+            upstream.rules.rules.iter_mut().enumerate().for_each(|(index, rule)| rule.index = index);
         }
-        let rules = upstreams.iter().map(|upstream| upstream.rules.clone()).collect();
+        let rules: Vec<UpstreamRules> = upstreams.iter().map(|upstream| upstream.rules.clone()).collect();
+        let limits = CallerLimits::new(limit, &rules, Arc::new(SystemClock));
         let table = RouteTable::compile(rules, expose_management)?;
         reserved.add_family("X-Portcullis-");
-        Ok(Self { table, upstreams: upstreams.into_iter().map(|one| Arc::new(Upstream::new(one))).collect(), reserved })
+        let upstreams = upstreams.into_iter().map(|one| Arc::new(Upstream::new(one))).collect();
+        Ok(Self { table, limits, upstreams, reserved })
     }
 
     /// Takes over what `known` knows of the servers of both, so that a reload does not depend on every name being
-    /// resolved at that moment.
-    pub fn inherit(&self, known: &Self) {
+    /// resolved at that moment, and what the limits of both have counted.
+    pub fn inherit(&mut self, known: &Self) {
+        self.limits.inherit(&known.limits);
         for upstream in &self.upstreams {
             upstream.inherit(&known.upstreams);
         }
@@ -80,7 +89,7 @@ mod tests {
     async fn a_server_keeps_its_addresses_over_a_reload_while_its_name_cannot_be_resolved() {
         let old = live(&["localhost"]);
         old.resolve().await;
-        let new = live(&["other.invalid", "localhost"]);
+        let mut new = live(&["other.invalid", "localhost"]);
         assert!(new.upstreams[1].pick(0).is_none());
         new.inherit(&old);
         assert!(new.upstreams[1].pick(0).is_some());

@@ -167,7 +167,8 @@ impl ProxyHttp for Gateway {
             return Ok(());
         }
         exchange.record.answered(response.status);
-        let Some((_, upstream)) = exchange.admitted() else { return Ok(()) };
+        let Some((permit, upstream)) = exchange.admitted() else { return Ok(()) };
+        answer::tell_room(response, permit.room())?;
         let time = upstream.settings().stream_idle_timeout;
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             // There is no body any more that could be late.

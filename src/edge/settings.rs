@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use http::{HeaderName, HeaderValue, Method};
 use ipnet::IpNet;
 
-use crate::policy::UpstreamRules;
+use crate::policy::{CallerLimit, UpstreamRules};
 
 /// The public door. Fixed until a restart.
 #[derive(Debug, Clone)]
@@ -124,6 +124,8 @@ pub struct UpstreamSettings {
 pub struct LiveSettings {
     /// The upstreams; the `index` in each one's policy is its place here.
     pub upstreams: Vec<UpstreamSettings>,
+    /// How often a caller may come, where neither upstream nor rule says so itself.
+    pub limit: Option<CallerLimit>,
     /// Names that no client may send, beside those every build reserves: each one configured in any upstream, and the
     /// whole families of the presets in use.
     pub reserved: ReservedNames,

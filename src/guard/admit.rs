@@ -1,10 +1,10 @@
-//! The walk of the decision: rule, credentials, token, audience, owner, scopes.
+//! The walk of the decision: rule, credentials, token, audience, owner, scopes, and how often the caller may come.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, Method};
 
-use super::{Denial, Permit, Refused, credentials::bearer};
+use super::{CallerLimits, Denial, Permit, Refused, credentials::bearer};
 use crate::{
     cache::Fresh,
     policy::{Access, Host, Miss, NormalPath, Route, RouteTable},
@@ -24,6 +24,8 @@ pub struct Incoming<'a> {
     pub method: &'a Method,
     /// Its headers, as sent.
     pub headers: &'a HeaderMap,
+    /// The client's address, where it is known.
+    pub from: Option<IpAddr>,
 }
 
 /// Decides.
@@ -39,27 +41,34 @@ impl Guard {
         Self { tokens }
     }
 
-    /// Whether the request may pass under these rules.
+    /// Whether the request may pass under these rules. What may is counted against its caller's limit.
     ///
     /// # Errors
     /// [`Refused`] if it may not.
-    pub async fn admit(&self, rules: &RouteTable, incoming: &Incoming<'_>) -> Result<Permit, Refused> {
+    pub async fn admit(
+        &self,
+        rules: &RouteTable,
+        limits: &CallerLimits,
+        incoming: &Incoming<'_>,
+    ) -> Result<Permit, Refused> {
         let route = rules.find(incoming.host, incoming.path, incoming.method).map_err(missed)?;
-        if route.rule.access == Access::Public {
-            return Ok(Permit::new(route, None));
-        }
-        match self.identify(&route, incoming).await {
-            Ok(None) => Ok(Permit::new(route, None)),
-            Ok(Some(grant)) => match judge(&route, &grant) {
-                Ok(()) => Ok(Permit::new(route, Some(grant))),
-                Err(denial) => Err(refused(denial, route, Some(grant))),
-            },
-            Err(denial) => Err(refused(denial, route, None)),
+        let grant = match self.identify(&route, incoming).await {
+            Ok(grant) => grant,
+            Err(denial) => return Err(refused(denial, route, None)),
+        };
+        let granted = grant.as_deref().map(|grant| &**grant);
+        let allowed = granted.map_or(Ok(()), |grant| judge(&route, grant));
+        match allowed.and_then(|()| limits.take(&route, granted, incoming.from).map_err(Denial::RateLimited)) {
+            Ok(room) => Ok(Permit::new(route, grant, room)),
+            Err(denial) => Err(refused(denial, route, grant)),
         }
     }
 
-    /// What the request's token grants; nothing where a token is optional and there is none.
+    /// What the request's token grants; nothing where a token is optional and there is none, or is not looked at.
     async fn identify(&self, route: &Route, incoming: &Incoming<'_>) -> Result<Option<Arc<Fresh<Grant>>>, Denial> {
+        if route.rule.access == Access::Public {
+            return Ok(None);
+        }
         match bearer(incoming.headers, incoming.query)? {
             None if route.rule.access == Access::Optional => Ok(None),
             None => Err(Denial::MissingToken),

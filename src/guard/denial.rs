@@ -6,7 +6,7 @@ use http::{StatusCode, header};
 
 use crate::{
     cache::Fresh,
-    model::ScopeSet,
+    model::{Exceeded, ScopeSet},
     policy::{MethodSet, Rule, UpstreamPolicy},
     tokens::Grant,
     web::{Refusal, well_known_url},
@@ -31,6 +31,8 @@ pub enum Denial {
     InsufficientScope(ScopeSet),
     /// A token whose owner this upstream does not serve.
     AccessDenied,
+    /// Its caller has come more often than it may.
+    RateLimited(Exceeded),
     /// The store did not say whether the token is good.
     Unavailable,
 }
@@ -60,6 +62,7 @@ impl Denial {
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope(_) => "insufficient_scope",
             Self::AccessDenied => "access_denied",
+            Self::RateLimited(_) => "rate_limited",
             Self::Unavailable => "unavailable",
         }
     }
@@ -70,6 +73,7 @@ impl Denial {
         let (status, description) = self.words();
         let refusal = Refusal::new(status, self.error(), description);
         match self {
+            Self::RateLimited(exceeded) => Refusal::exceeded(description, exceeded),
             Self::MethodNotAllowed(methods) => refusal.with(header::ALLOW, &methods.to_string()),
             Self::Unavailable => refusal.with(header::RETRY_AFTER, "1"),
             // RFC 6750 section 3: a request that lacks any credential is told of no error; and there is none for a token
@@ -110,6 +114,9 @@ impl Denial {
             }
             Self::AccessDenied => {
                 (StatusCode::FORBIDDEN, "The organisation that owns the access token is not served here.")
+            }
+            Self::RateLimited(_) => {
+                (StatusCode::TOO_MANY_REQUESTS, "More requests came than are allowed here; see the Retry-After header.")
             }
             Self::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "The access token cannot be checked at the moment; try again.")

@@ -6,8 +6,12 @@
 mod admit;
 mod credentials;
 mod denial;
+mod limits;
 mod permit;
+#[cfg(test)]
+mod tests;
 
 pub use admit::{Guard, Incoming};
 pub use denial::{Denial, Refused};
+pub use limits::CallerLimits;
 pub use permit::Permit;

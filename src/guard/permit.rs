@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     cache::Fresh,
+    model::Room,
     policy::{Access, Route, Rule, UpstreamPolicy},
     tokens::Grant,
 };
@@ -13,11 +14,12 @@ use crate::{
 pub struct Permit {
     route: Route,
     grant: Option<Arc<Fresh<Grant>>>,
+    room: Option<Room>,
 }
 
 impl Permit {
-    pub(super) const fn new(route: Route, grant: Option<Arc<Fresh<Grant>>>) -> Self {
-        Self { route, grant }
+    pub(super) const fn new(route: Route, grant: Option<Arc<Fresh<Grant>>>, room: Option<Room>) -> Self {
+        Self { route, grant, room }
     }
 
     /// Where the request may go.
@@ -36,6 +38,12 @@ impl Permit {
     #[must_use]
     pub const fn grant(&self) -> Option<&Arc<Fresh<Grant>>> {
         self.grant.as_ref()
+    }
+
+    /// What is left of the limit that the request counts under; nothing where there is none.
+    #[must_use]
+    pub const fn room(&self) -> Option<&Room> {
+        self.room.as_ref()
     }
 
     /// Why it was let through: `public` or `token`.

@@ -1,6 +1,19 @@
-//! That something happened more often than it may.
+//! How much of a limit is left: some, or none.
 
 use std::{fmt, time::Duration};
+
+/// A limit that had room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// The name of the limit.
+    pub limit: &'static str,
+    /// How many it allows...
+    pub most: u32,
+    /// ... within this time.
+    pub within: Duration,
+    /// How many more there is room for at the moment.
+    pub left: u32,
+}
 
 /// A limit that has no room at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -32,6 +32,8 @@ pub(super) enum OauthError {
     InvalidTarget(String),
     /// Too many wrong credentials came from there.
     Throttled(Exceeded),
+    /// Too many token requests came from there.
+    TooManyRequests(Exceeded),
     /// The client has as many living tokens as it may, and there is room for one only after this time.
     TooManyTokens(Duration),
     /// The body was not read.
@@ -60,7 +62,7 @@ impl OauthError {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope(_) => "invalid_scope",
             Self::InvalidTarget(_) => "invalid_target",
-            Self::Throttled(_) | Self::TooManyTokens(_) => "rate_limited",
+            Self::Throttled(_) | Self::TooManyRequests(_) | Self::TooManyTokens(_) => "rate_limited",
             Self::Body(BodyError::TooLarge) => "content_too_large",
             Self::Body(BodyError::Late) => "request_timeout",
             Self::Unavailable(_) => "temporarily_unavailable",
@@ -81,6 +83,10 @@ impl OauthError {
             Self::InvalidClient(description) => Refusal::new(StatusCode::UNAUTHORIZED, self.code(), *description)
                 .with(header::WWW_AUTHENTICATE, r#"Basic realm="portcullis", charset="UTF-8""#),
             Self::Throttled(exceeded) => Refusal::throttled(exceeded),
+            Self::TooManyRequests(exceeded) => Refusal::exceeded(
+                "Too many token requests came from this address; keep tokens while they last.",
+                exceeded,
+            ),
             Self::TooManyTokens(wait) => {
                 let words = "The client has as many living tokens as it may; use them, or revoke some.";
                 Refusal::rate_limited(words, *wait)
@@ -168,7 +174,7 @@ impl IntoResponses for Refusals {
             (401, "The client's credentials are missing or wrong."),
             (408, "The form did not come within 30 seconds."),
             (413, "The form is longer than 64 KiB."),
-            (429, "Too many wrong credentials, or the client has as many living tokens as it may."),
+            (429, "Too many wrong credentials or token requests, or the client has as many living tokens as it may."),
             (500, "Something is broken; the operator finds the cause in the log by the request's id."),
             (503, "It cannot be answered at the moment; try again."),
         ])

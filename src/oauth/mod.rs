@@ -25,7 +25,7 @@ mod revoke;
 mod token;
 mod users;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouter},
@@ -36,6 +36,7 @@ pub use introspect::{ActiveToken, Introspection};
 pub use token::TokenReply;
 
 use crate::{
+    limits::Limit,
     registry::Registry,
     tokens::Tokens,
     web::{alias, well_known_path},
@@ -50,6 +51,8 @@ pub struct Oauth {
     pub tokens: Arc<Tokens>,
     /// The issuer, and the base of the endpoints' URLs; without a slash at the end.
     pub public_url: Arc<str>,
+    /// How often an address (as [`crate::limits::network`] has it) may ask for a token, whatever becomes of it.
+    pub token_requests: Option<Arc<Limit<IpAddr>>>,
     /// Whether an organisation may introspect by its two headers: where the management API is served.
     pub organizations_introspect: bool,
 }

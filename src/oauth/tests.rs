@@ -54,7 +54,7 @@ impl Face {
 
 fn routes(world: &World, organizations_introspect: bool) -> Router {
     let (registry, tokens) = (world.registry.clone(), world.tokens.clone());
-    desk(router(Oauth { registry, tokens, public_url: ISSUER.into(), organizations_introspect }))
+    desk(router(Oauth { registry, tokens, public_url: ISSUER.into(), token_requests: None, organizations_introspect }))
 }
 
 #[tokio::test]

@@ -18,7 +18,9 @@ use super::{
     form::Form,
 };
 use crate::{
+    limits::{NOWHERE, network},
     model::{AudienceSet, ScopeSet, Shown},
+    observe::OWN,
     tokens::{IssueRequest, Issued},
 };
 
@@ -72,13 +74,22 @@ pub(super) async fn token(
     headers: HeaderMap,
     form: Result<Form, OauthError>,
 ) -> Result<Response, OauthError> {
-    let outcome = match form {
+    let outcome = match count(&oauth, &from).and(form) {
         Ok(form) => issue(&oauth, &from, &headers, &form).await,
         Err(error) => Err(error),
     };
     let result = outcome.as_ref().map_or_else(OauthError::code, |_| "ok");
     oauth.registry.metrics().token_requests.with_label_values(&[result]).inc();
     outcome.map(|issued| answer(&issued))
+}
+
+/// Counts a request against the limit of its address, before anything else is done for it.
+fn count(oauth: &Oauth, from: &client_auth::From) -> Result<(), OauthError> {
+    let Some(limit) = &oauth.token_requests else { return Ok(()) };
+    limit.count(client_auth::address(from).map_or(NOWHERE, network)).map_err(|exceeded| {
+        oauth.registry.metrics().rate_limited.with_label_values(&[OWN]).inc();
+        OauthError::TooManyRequests(exceeded)
+    })
 }
 
 async fn issue(

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use http::Method;
 
 use super::{HostPattern, PathFeatures, PathPattern, PathPrefix};
-use crate::model::{Audience, OrganizationId, ScopeSet};
+use crate::model::{Audience, OrganizationId, RateLimit, ScopeSet};
 
 /// What a rule asks for. There is no "nothing": a rule that says nothing is a mistake in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,27 @@ impl fmt::Display for MethodSet {
     }
 }
 
+/// Whose requests count together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Per {
+    /// Those of one client.
+    #[default]
+    Client,
+    /// Those of all clients of one organisation.
+    Owner,
+    /// Those from one address, whatever their tokens.
+    Address,
+}
+
+/// How often a caller may come. Without a token its address counts, whatever `per` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallerLimit {
+    /// How often.
+    pub limit: RateLimit,
+    /// Who is one caller.
+    pub per: Per,
+}
+
 /// One rule of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
@@ -79,6 +100,10 @@ pub struct Rule {
     pub methods: Option<MethodSet>,
     /// What it asks for.
     pub access: Access,
+    /// How often a caller may come, in place of what its upstream says.
+    pub limit: Option<CallerLimit>,
+    /// Its place among the rules of its upstream: finds whatever else is known of it.
+    pub index: usize,
 }
 
 /// What an upstream asks of every request, whatever the rule.
@@ -92,6 +117,8 @@ pub struct UpstreamPolicy {
     pub audience: Option<Audience>,
     /// Only these organisations and those below them; everybody when empty.
     pub owners: Vec<OrganizationId>,
+    /// How often a caller may come, in place of what all upstreams have in common.
+    pub limit: Option<CallerLimit>,
 }
 
 /// An upstream's part of the route table, as configured.

@@ -7,7 +7,7 @@ use super::{Access, MethodSet, PathFeature, PathFeatures, Rule, UpstreamPolicy, 
 /// An upstream on `host` (`*` is any) with rules written as `METHOD,METHOD /path`, where `*` is every method.
 pub(super) fn upstream(name: &str, host: &str, path: &str, rules: &[&str]) -> UpstreamRules {
     UpstreamRules {
-        policy: UpstreamPolicy { name: name.into(), index: 0, audience: None, owners: Vec::new() },
+        policy: UpstreamPolicy { name: name.into(), index: 0, audience: None, owners: Vec::new(), limit: None },
         host: if host == "*" { super::HostPattern::Any } else { host.parse().unwrap() },
         path: path.parse().unwrap(),
         case_insensitive: false,
@@ -24,5 +24,5 @@ fn rule(text: &str) -> Rule {
     let (methods, path) = text.split_once(' ').unwrap();
     let methods =
         (methods != "*").then(|| MethodSet::new(methods.split(',').map(|name| name.parse::<Method>().unwrap())));
-    Rule { path: path.parse().unwrap(), methods, access: Access::Token }
+    Rule { path: path.parse().unwrap(), methods, access: Access::Token, limit: None, index: 0 }
 }

@@ -4,17 +4,13 @@
 //! only what is likely to be right is still looked at, so that those who share it with a guesser go on. Few are looked at
 //! at a time: whoever has a secret that was right once could keep the store from all others.
 
-use std::{
-    net::{IpAddr, Ipv6Addr},
-    num::NonZeroU32,
-    sync::Arc,
-};
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 
 use tokio::sync::Semaphore;
 
 use super::AuthenticationError;
 use crate::{
-    limits::{Limit, Quota},
+    limits::{Limit, Quota, network},
     model::{ClientId, Clock, Exceeded, OrganizationId},
     observe::{Metrics, OWN},
     store::StoreError,
@@ -125,14 +121,6 @@ impl Attempt<'_> {
     }
 }
 
-/// What one sender has of addresses: one of IPv4, a /64 of IPv6.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
-        address @ IpAddr::V4(_) => address,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,20 +136,6 @@ mod tests {
     fn throttle() -> Throttle {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::from_seconds(1_700_000_000)));
         Throttle::new(&clock, Arc::new(Metrics::new().unwrap()))
-    }
-
-    #[test]
-    fn an_address_is_a_host_of_ipv4_and_a_network_of_ipv6() {
-        for (address, expected) in [
-            ("192.0.2.7", "192.0.2.7"),
-            ("::ffff:192.0.2.7", "192.0.2.7"),
-            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-            ("2001:db8:1:2:ffff::", "2001:db8:1:2::"),
-            ("2001:db8:1:3::", "2001:db8:1:3::"),
-        ] {
-            let network = network(address.parse().unwrap());
-            assert_eq!(network.to_string(), expected, "{address}");
-        }
     }
 
     #[tokio::test]

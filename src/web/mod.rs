@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::model::{Exceeded, mask_secrets};
+use crate::model::{Exceeded, Room, mask_secrets};
 
 mod body;
 mod description;
@@ -119,7 +119,7 @@ impl Refusal {
         let Exceeded { limit, most, within, wait } = exceeded;
         Self::rate_limited(description, *wait)
             .with(RATE_LIMIT, &format!(r#""{limit}";r=0;t={}"#, whole_seconds(*wait)))
-            .with(RATE_LIMIT_POLICY, &format!(r#""{limit}";q={most};w={}"#, whole_seconds(*within)))
+            .with(RATE_LIMIT_POLICY, &policy(limit, *most, *within))
     }
 
     /// Adds what went wrong inside, for the log.
@@ -142,6 +142,18 @@ impl Refusal {
         };
         serde_json::to_vec(&body).unwrap_or_default().into()
     }
+}
+
+/// The `RateLimit` fields of an answer to what a limit had room for (draft-ietf-httpapi-ratelimit-headers-10).
+#[must_use]
+pub fn room_fields(room: &Room) -> [(HeaderName, String); 2] {
+    let Room { limit, most, within, left } = room;
+    [(RATE_LIMIT, format!(r#""{limit}";r={left}"#)), (RATE_LIMIT_POLICY, policy(limit, *most, *within))]
+}
+
+/// The value of `RateLimit-Policy`.
+fn policy(limit: &str, most: u32, within: Duration) -> String {
+    format!(r#""{limit}";q={most};w={}"#, whole_seconds(within))
 }
 
 /// Rounded up, and never none at all.
@@ -178,6 +190,9 @@ mod tests {
         let expected =
             [("retry-after", "6"), ("ratelimit", r#""some";r=0;t=6"#), ("ratelimit-policy", r#""some";q=20;w=120"#)];
         assert_eq!(headers, expected);
+        let room = room_fields(&Room { limit: "some", most: 20, within, left: 7 });
+        let fields = room.map(|(name, value)| format!("{name}: {value}"));
+        assert_eq!(fields, [r#"ratelimit: "some";r=7"#, r#"ratelimit-policy: "some";q=20;w=120"#]);
         let now = Refusal::rate_limited("Now.", Duration::ZERO);
         assert_eq!((now.status.as_u16(), now.error), (429, "rate_limited"));
         assert_eq!(now.headers, [(header::RETRY_AFTER, HeaderValue::from_static("1"))]);

@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use super::{Diagnostic, Environment, Loaded, Purpose, Report, Severity, interpret, load, restart_needed};
 use crate::{
     edge::{HostHeader, ListStyle, Server},
-    policy::Access,
+    model::RateLimit,
+    policy::{Access, CallerLimit, Per},
 };
 
 /// An upstream that is right, in three lines; more keys may follow.
@@ -156,7 +157,7 @@ fn a_mistake_in_a_variable_names_the_variable() {
         ("PORTCULLIS_SERVER__LISTEN__0", "127.0.0.1:1", "server.listen"),
         ("PORTCULLIS_UPSTREAMS__A__RULES", "x", "upstreams.a.rules[0]"),
         ("PORTCULLIS__CONFIG", "x", "_config"),
-        ("PORTCULLIS_LIMITS__RATE", "1/s", "limits"),
+        ("PORTCULLIS_LIMITS__RATE", "fast", "limits.rate"),
     ] {
         let found = mistake(UPSTREAM, &[(name, value)]);
         assert_eq!((found.file.as_str(), found.line, found.key.as_str()), (name, None, key), "{found}");
@@ -214,8 +215,36 @@ fn an_upstreams_own_identity_replaces_the_common_one_whole() {
     assert!(live.reserved.covers("X-Common") && live.reserved.covers("X-C"));
 }
 
+#[test]
+fn limits_are_read_where_they_stand_and_a_burst_is_the_rates_number_by_default() {
+    let text = "[limits]\nrate = '600/m'\nburst = 50\ntoken_requests = { rate = '10/h' }
+        [upstreams.a]\nservers = ['h:1']\nlimits = { rate = '100/s', per = 'owner' }
+        rules = [{ access = 'token', limits = { rate = '5/s', burst = 1, per = 'address' } }, { path = '/x', access = 'token' }]";
+    let limit = |rate: &str, burst: u32| {
+        let (rate, burst) = (rate.parse().unwrap(), burst.try_into().unwrap());
+        RateLimit { rate, burst }
+    };
+    let of_caller = |rate, burst, per| Some(CallerLimit { limit: limit(rate, burst), per });
+    let settings = read(text).settings;
+    let rules = &settings.live.upstreams[0].rules;
+    assert_eq!(settings.token_requests, Some(limit("10/h", 10)));
+    assert_eq!(settings.live.limit, of_caller("600/m", 50, Per::Client));
+    assert_eq!(rules.policy.limit, of_caller("100/s", 100, Per::Owner));
+    assert_eq!([rules.rules[0].limit, rules.rules[1].limit], [of_caller("5/s", 1, Per::Address), None]);
+    let none = read(UPSTREAM).settings;
+    assert_eq!((none.live.limit, none.live.upstreams[0].rules.policy.limit, none.token_requests), (None, None, None));
+}
+
+#[test]
+fn a_burst_or_a_caller_without_a_rate_is_a_mistake() {
+    for line in ["burst = 5", "per = 'owner'"] {
+        let found = mistake(&format!("[limits]\n{line}\n{UPSTREAM}"), &[]);
+        assert_eq!((found.key.as_str(), found.line), ("limits.rate", Some(1)), "{found}");
+    }
+}
+
 /// One change of every key that only a restart brings into force.
-const FIXED: [(&str, &str); 24] = [
+const FIXED: [(&str, &str); 25] = [
     ("server", "listen = ['127.0.0.1:81']"),
     ("server", "public_url = 'https://b'"),
     ("server", "threads = 999"),
@@ -237,6 +266,7 @@ const FIXED: [(&str, &str); 24] = [
     ("tokens", "max_duration = '31d'"),
     ("tokens", "secret_overlap = '1h'"),
     ("tokens", "max_live_per_client = 10"),
+    ("limits", "token_requests = { rate = '1/s' }"),
     ("log", "format = 'text'"),
     ("log", "level = 'warn'"),
     ("log", "access = false"),
@@ -262,7 +292,8 @@ fn what_a_reload_does_not_bring_into_force_is_named() {
 fn every_fixed_key_is_compared() {
     let later = ["tls", "h2c", "min_body_rate", "postgres"];
     for (section, key) in reference::known_keys() {
-        let fixed = ["server", "admin", "store", "tokens", "log"].contains(&section.as_str());
+        let fixed = ["server", "admin", "store", "tokens", "log"].contains(&section.as_str())
+            || (section.as_str(), key.as_str()) == ("limits", "token_requests");
         let compared = FIXED.iter().any(|(other, line)| *other == section && line.starts_with(&format!("{key} = ")));
         assert_eq!(compared, fixed && !later.contains(&key.as_str()), "{section}.{key}");
     }

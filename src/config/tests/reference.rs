@@ -24,9 +24,12 @@ fn sections() -> Vec<(String, Vec<&'static str>)> {
 /// Every key that the reader knows, by the sections of the reference: what it says of an unknown key in each.
 pub(super) fn known_keys() -> Vec<(String, String)> {
     let mut keys = Vec::new();
-    let places = ["", "[server]", "[admin]", "[store]", "[tokens]", "[identity]", "[log]", "[upstreams.orders]"];
-    for header in places.into_iter().chain(["[[upstreams.orders.rules]]"]) {
-        let text = REFERENCE.replacen(&format!("\n{header}\n"), &format!("\n{header}\n{UNKNOWN}\n"), 1);
+    let places = ["", "[server]", "[admin]", "[store]", "[tokens]", "[identity]", "[limits]", "[log]"];
+    for header in places.into_iter().chain(["[upstreams.orders]", "[[upstreams.orders.rules]]"]) {
+        let section = format!("\n{header}\n{UNKNOWN}\n");
+        let text = REFERENCE.replacen(&format!("\n{header}\n"), &section, 1);
+        // One that is off unless it is set stands commented out as a whole.
+        let text = text.replacen(&format!("\n# {header}  "), &format!("{section}#"), 1);
         let help = mistake(&text, &[]).help;
         let (_, known) = help.split_once("known here: ").unwrap_or_else(|| panic!("{header}: {help}"));
         let header = header.trim_matches(['[', ']']);

@@ -18,8 +18,8 @@ use tokio::{
 
 use crate::{
     edge::{
-        Gateway, GatewayParts, HostHeader, IdentityNames, ListStyle, Live, LiveSettings, PublicServer, ReservedNames,
-        Server, ServerSettings, UpstreamSettings, bind,
+        Gateway, GatewayParts, HostHeader, IdentityNames, ListStyle, Live, LiveSettings, PublicServer, Server,
+        ServerSettings, UpstreamSettings, bind,
     },
     guard::Guard,
     model::{AudienceSet, Clock, SystemClock},
@@ -68,12 +68,12 @@ pub(in crate::edge) fn upstream_settings(name: &str, path: &str, port: u16) -> U
     let all = PathPattern::all_of(&prefix);
     UpstreamSettings {
         rules: UpstreamRules {
-            policy: UpstreamPolicy { name: name.into(), index: 0, audience: None, owners: Vec::new() },
+            policy: UpstreamPolicy { name: name.into(), index: 0, audience: None, owners: Vec::new(), limit: None },
             host: HostPattern::Any,
             path: prefix,
             case_insensitive: false,
             allow_in_path: PathFeatures::default(),
-            rules: vec![Rule { path: all, methods: None, access: Access::Public }],
+            rules: vec![Rule { path: all, methods: None, access: Access::Public, limit: None, index: 0 }],
         },
         servers: vec![server(port)],
         strip_prefix: false,
@@ -236,7 +236,7 @@ impl House {
         let metrics = Arc::new(Metrics::new().unwrap());
         let registry = registry(folder.path(), &metrics);
         let tokens = Arc::new(Tokens::new(registry.clone(), Uses::new().0));
-        let live = Live::build(LiveSettings { upstreams, reserved: ReservedNames::default() }, false).unwrap();
+        let live = Live::build(LiveSettings { upstreams, ..LiveSettings::default() }, false).unwrap();
         live.resolve().await;
         let live = Arc::new(ArcSwap::from_pointee(live));
         let listeners = bind(&settings.listen).unwrap();

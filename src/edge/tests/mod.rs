@@ -4,6 +4,7 @@ mod answers;
 mod clients;
 mod forwarding;
 mod harness;
+mod limits;
 mod times;
 
 pub(super) use harness::{server_settings, upstream_settings};

@@ -1,10 +1,11 @@
 //! What is asked too often, for others, or in words of the hosted service that mean nothing here.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use super::*;
 use crate::{
-    model::ClientId,
+    limits::{Limit, quota},
+    model::{ClientId, RateLimit},
     store::{Actor, Audit, ClientUpdate},
     tokens::testing::MOST_LIVE,
 };
@@ -163,6 +164,31 @@ async fn every_endpoint_counts_and_guesses_are_never_looked_up() {
     // Those who share the address with a guesser go on.
     assert_eq!(send(&face.routes, call("/oauth2/introspect", &client, secret), "token=x").await.status, 200);
     assert_eq!(send(&face.routes, as_organization(key), "token=x").await.status, 200);
+}
+
+#[tokio::test]
+async fn token_requests_of_an_address_are_limited_whatever_becomes_of_them() {
+    let face = Face::new().await;
+    let (registry, tokens) = (face.world.registry.clone(), face.world.tokens.clone());
+    let limit = RateLimit { rate: "1/m".parse().unwrap(), burst: 3.try_into().unwrap() };
+    let limit = Limit::new("token-requests", quota(limit), 10, face.world.clock.clone());
+    let token_requests = Some(Arc::new(limit));
+    let oauth = Oauth { registry, tokens, public_url: ISSUER.into(), token_requests, organizations_introspect: false };
+    let face = Face { routes: desk(router(oauth)), ..face };
+    let (id, secret) = (face.client.client.id.to_string(), face.client.secret.expose());
+    for (secret, status) in [(secret, 200), ("guess", 401), (secret, 200), (secret, 429), ("guess", 429)] {
+        assert_eq!(ask(&face, &id, secret, "2001:db8::1").await.status, status);
+    }
+    let refused = ask(&face, &id, secret, "2001:db8::ffff:1").await;
+    assert_eq!(refused.outcome(), (429, "rate_limited".to_owned()), "the same network");
+    assert_eq!(refused.header("retry-after"), "60");
+    assert_eq!(refused.header("ratelimit"), r#""token-requests";r=0;t=60"#);
+    assert_eq!(ask(&face, &id, secret, "2001:db8:0:1::1").await.status, 200, "another one");
+    face.world.clock.advance(Duration::from_mins(1));
+    assert_eq!(ask(&face, &id, secret, "2001:db8::1").await.status, 200);
+    let metrics = String::from_utf8(face.world.registry.metrics().encode().unwrap()).unwrap();
+    assert!(metrics.contains(r#"portcullis_rate_limited_total{upstream="portcullis"} 3"#), "{metrics}");
+    assert!(metrics.contains(r#"portcullis_token_requests_total{result="rate_limited"} 3"#), "{metrics}");
 }
 
 #[tokio::test]

@@ -1,8 +1,4 @@
-//! Floor 1: how often something may happen, counted by key: by address, by caller.
-//!
-//! The arithmetic is governor's (GCRA: one number for each key). What stands here bounds its memory: of a full table the
-//! keys go that are asked for least. Whoever has more keys at hand than the table holds is not slowed down by any limit
-//! by key.
+//! One limit, and the memory of what it has counted.
 
 use std::{
     convert::Infallible,
@@ -14,29 +10,37 @@ use std::{
     time::Duration,
 };
 
-use governor::{RateLimiter, clock, middleware::NoOpMiddleware, nanos::Nanos, state::StateStore};
+use governor::{
+    Quota, RateLimiter, clock,
+    middleware::{StateInformationMiddleware, StateSnapshot},
+    nanos::Nanos,
+    state::StateStore,
+};
 use quick_cache::sync::Cache;
 
-pub use governor::Quota;
-
-use crate::model::{Clock, Exceeded};
+use crate::model::{Clock, Exceeded, Room};
 
 /// One limit, with a state for each key. What is asked and what is counted are two steps, so that only what turned out
 /// to be of the kind that is limited is counted.
 pub struct Limit<K: Hash + Eq + Clone> {
     name: &'static str,
     quota: Quota,
-    states: States<K>,
-    limiter: RateLimiter<Question<K>, States<K>, Monotonic, NoOpMiddleware<Duration>>,
+    memory: Memory<K>,
+    limiter: RateLimiter<Question<K>, States<K>, Monotonic, StateInformationMiddleware>,
 }
 
 impl<K: Hash + Eq + Clone> Limit<K> {
     /// A limit that remembers at most `capacity` keys.
     #[must_use]
     pub fn new(name: &'static str, quota: Quota, capacity: usize, clock: Arc<dyn Clock>) -> Self {
-        let states = States(Arc::new(Cache::new(capacity)));
-        let limiter = RateLimiter::new(quota, states.clone(), Monotonic(clock));
-        Self { name, quota, states, limiter }
+        Self::over(name, quota, Memory::new(capacity), clock)
+    }
+
+    /// A limit that remembers its keys in a memory that other limits use too: then no two of them count under one key.
+    #[must_use]
+    pub fn over(name: &'static str, quota: Quota, memory: Memory<K>, clock: Arc<dyn Clock>) -> Self {
+        let limiter = RateLimiter::new(quota, memory.0.clone(), Monotonic(clock));
+        Self { name, quota, memory, limiter }
     }
 
     /// Whether there is room for one more of this key. Counts nothing.
@@ -44,7 +48,7 @@ impl<K: Hash + Eq + Clone> Limit<K> {
     /// # Errors
     /// [`Exceeded`] if there is none.
     pub fn check(&self, key: K) -> Result<(), Exceeded> {
-        self.ask(&Question { key, counts: false })
+        self.ask(&Question { key, counts: false }).map(drop)
     }
 
     /// Counts one of this key, if there is room.
@@ -52,16 +56,30 @@ impl<K: Hash + Eq + Clone> Limit<K> {
     /// # Errors
     /// [`Exceeded`] if there is none: what is refused does not make the wait longer.
     pub fn count(&self, key: K) -> Result<(), Exceeded> {
-        self.ask(&Question { key, counts: true })
+        self.ask(&Question { key, counts: true }).map(drop)
+    }
+
+    /// The same, and says how much room is left.
+    ///
+    /// # Errors
+    /// [`Exceeded`], as [`Self::count`] has it.
+    pub fn take(&self, key: K) -> Result<Room, Exceeded> {
+        let counted = self.ask(&Question { key, counts: true })?;
+        Ok(Room {
+            limit: self.name,
+            most: self.quota.burst_size().get(),
+            within: self.quota.burst_size_replenished_in(),
+            left: counted.remaining_burst_capacity(),
+        })
     }
 
     /// How many keys are remembered.
     #[must_use]
     pub fn remembered(&self) -> usize {
-        self.states.0.len()
+        self.memory.remembered()
     }
 
-    fn ask(&self, question: &Question<K>) -> Result<(), Exceeded> {
+    fn ask(&self, question: &Question<K>) -> Result<StateSnapshot, Exceeded> {
         self.limiter.check_key(question).map_err(|until| Exceeded {
             limit: self.name,
             most: self.quota.burst_size().get(),
@@ -77,6 +95,35 @@ impl<K: Hash + Eq + Clone> std::fmt::Debug for Limit<K> {
     }
 }
 
+/// What was counted, by key.
+pub struct Memory<K>(States<K>);
+
+impl<K> Clone for Memory<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K: Hash + Eq + Clone> Memory<K> {
+    /// A memory of at most `capacity` keys. It takes what room its keys need, about 100 bytes each.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self(States(Arc::new(Cache::new(capacity))))
+    }
+
+    /// How many keys are remembered.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.0.0.len()
+    }
+}
+
+impl<K> std::fmt::Debug for Memory<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Memory")
+    }
+}
+
 /// A key, and whether an answer with room takes the room.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Question<K> {
@@ -85,8 +132,13 @@ struct Question<K> {
 }
 
 /// When the next of a key is due, in nanoseconds; 0 for a key of which nothing was counted.
-#[derive(Clone)]
 struct States<K>(Arc<Cache<K, Arc<AtomicU64>>>);
+
+impl<K> Clone for States<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
 
 impl<K: Hash + Eq + Clone> StateStore for States<K> {
     type Key = Question<K>;
@@ -159,6 +211,30 @@ mod tests {
         clock.advance(Duration::from_hours(1));
         let counted = (0..10).filter(|_| limit.count(1).is_ok()).count();
         assert_eq!(counted, 4, "what was not used for long is not saved up beyond the burst");
+    }
+
+    #[test]
+    fn what_is_taken_says_how_much_is_left() {
+        let (limit, clock) = limit(100);
+        let left = || limit.take(1).map(|room| room.left).ok();
+        assert_eq!([left(), left(), left(), left(), left()], [Some(3), Some(2), Some(1), Some(0), None]);
+        clock.advance(Duration::from_mins(1));
+        assert_eq!([left(), left(), left()], [Some(1), Some(0), None]);
+        let room = limit.take(2).unwrap();
+        assert_eq!((room.limit, room.most, room.within), ("test", BURST, Duration::from_mins(2)));
+    }
+
+    #[test]
+    fn limits_over_one_memory_are_bounded_together_and_each_counts_for_itself() {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_700_000_000)));
+        let (memory, one) = (Memory::new(100), NonZeroU32::MIN);
+        let [a, b] = [1, 2].map(|_| Limit::over("test", Quota::per_minute(one), memory.clone(), clock.clone()));
+        assert!(a.count(("a", 1)).is_ok() && b.count(("b", 1)).is_ok());
+        assert!(a.count(("a", 1)).is_err() && b.count(("b", 1)).is_err());
+        for key in 0..1000 {
+            let _ = (a.count(("a", key)), b.count(("b", key)));
+        }
+        assert!(memory.remembered() <= 100);
     }
 
     #[test]
