@@ -10,7 +10,7 @@ use crate::{
     model::{Clock, SystemClock},
     observe::Metrics,
     registry::{Passwords, Registry, RegistryParts},
-    store::{SqliteStore, Store, Use, Uses},
+    store::{Observations, SqliteStore, Store, Use, Uses},
     tokens::Tokens,
 };
 
@@ -24,6 +24,8 @@ pub struct Services {
     pub registry: Arc<Registry>,
     /// The verbs on tokens.
     pub tokens: Arc<Tokens>,
+    /// What upstreams observe until it is written.
+    pub observations: Arc<Observations>,
     /// What waits to be written of when things were used; taken by the part that writes it.
     pub(super) noted: Option<mpsc::Receiver<Use>>,
     /// Resolves when the store has died; taken by the part that watches it.
@@ -45,10 +47,12 @@ impl Services {
         let passwords = Passwords::start(password_threads).map_err(super::system)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (uses, noted) = Uses::new();
+        let observations = Arc::new(Observations::new(clock.clone()));
         let parts = RegistryParts { passwords: passwords.clone(), uses: uses.clone(), clock, metrics };
         let registry = Arc::new(Registry::new(store.clone(), settings.tokens, parts));
         let tokens = Arc::new(Tokens::new(registry.clone(), uses));
-        Ok(Self { store, passwords, registry, tokens, noted: Some(noted), store_ended: Some(store_ended) })
+        let (noted, store_ended) = (Some(noted), Some(store_ended));
+        Ok(Self { store, passwords, registry, tokens, observations, noted, store_ended })
     }
 }
 

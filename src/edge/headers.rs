@@ -17,11 +17,15 @@ use crate::{model::RequestId, tokens::Identity};
 
 /// The header that names a request.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Tells an upstream that only observes why a request would have been refused.
+const WOULD_DENY: HeaderName = HeaderName::from_static("x-portcullis-would-deny");
 const FORWARDED_HOST: &str = "x-forwarded-host";
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// What every secret of ours starts with, in lower case.
 const SECRET: &[u8] = b"prt_";
+/// The same in base64, as Basic has it, by where in a group of three bytes it stands.
+const ENCODED_SECRET: [&[u8]; 3] = [b"cHJ0X", b"BydF", b"wcnRf"];
 
 /// Names by which some servers let a header override the target or the method that a rule was found for.
 static OVERRIDES: LazyLock<ReservedNames> = LazyLock::new(|| {
@@ -67,6 +71,8 @@ pub(super) struct Passage<'a> {
     pub(super) settings: &'a UpstreamSettings,
     pub(super) reserved: &'a ReservedNames,
     pub(super) identity: Option<&'a Identity>,
+    /// Why it would have been refused, if it would have been.
+    pub(super) would_deny: Option<&'static str>,
     pub(super) request_id: Option<&'a RequestId>,
     pub(super) origin: Origin,
     /// The headers as the client sent them.
@@ -96,6 +102,9 @@ impl Passage<'_> {
         if let Some(identity) = self.identity {
             self.set_identity(request, identity)?;
         }
+        if let Some(error) = self.would_deny {
+            request.insert_header(WOULD_DENY, error)?;
+        }
         if let Some(id) = self.request_id {
             request.insert_header(REQUEST_ID, id.as_str())?;
         }
@@ -116,7 +125,7 @@ impl Passage<'_> {
     /// Whether a header of the client goes no further.
     fn refuses(&self, name: &HeaderName, value: &HeaderValue) -> bool {
         if *name == header::AUTHORIZATION {
-            return !self.settings.forward_authorization;
+            return !self.settings.forward_authorization && !self.is_foreign(value);
         }
         let text = name.as_str();
         // Some servers read `_` as `-`.
@@ -131,6 +140,16 @@ impl Passage<'_> {
             return !self.settings.pass_override_headers;
         }
         !self.origin.trusted && FORWARDED.covers(text)
+    }
+
+    /// Whether an `Authorization` is one that the upstream has been getting from elsewhere and may need as long as it
+    /// only observes.
+    fn is_foreign(&self, value: &HeaderValue) -> bool {
+        let encodes_secret = || {
+            let mut forms = ENCODED_SECRET.into_iter();
+            forms.any(|form| value.as_bytes().windows(form.len()).any(|window| window == form))
+        };
+        self.settings.rules.policy.observes() && !holds_secret(value) && !encodes_secret()
     }
 
     /// Tells the upstream of the client: anew, or, behind a trusted proxy, what that said and the proxy itself.
@@ -196,7 +215,7 @@ fn holds_secret(value: &HeaderValue) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::tests::upstream_settings;
+    use crate::{edge::tests::upstream_settings, policy::Mode};
 
     /// What arrives of `sent`, as sorted lines.
     fn arrives(
@@ -221,6 +240,7 @@ mod tests {
             settings,
             reserved: &reserved,
             identity,
+            would_deny: None,
             request_id: Some(&id),
             origin,
             sent: &original,
@@ -283,6 +303,21 @@ mod tests {
         settings.forward_authorization = true;
         let sent = [("Authorization", "Bearer prt_at_x"), ("X-Copy", "Bearer prt_at_x")];
         assert_eq!(passes(&settings, false, &sent), ["authorization: Bearer prt_at_x"]);
+    }
+
+    #[test]
+    fn an_observing_upstream_keeps_getting_credentials_that_are_not_ours() {
+        let mut settings = upstream_settings("u", "/", 1);
+        settings.rules.policy.mode = Mode::Observe;
+        for value in ["Basic eDp5", "Bearer foreign", "Bearer"] {
+            let expected = format!("authorization: {value}");
+            assert_eq!(passes(&settings, false, &[("Authorization", value)]), [expected]);
+        }
+        for (id, secret) in [("cl_abc", "prt_cs_x"), ("cl_abcd", "prt_cs_x"), ("cl_abcde", "prt_cs_x")] {
+            let value = crate::web::testing::basic(id, secret);
+            assert_eq!(passes(&settings, false, &[("Authorization", &value)]), [""; 0], "{id}");
+        }
+        assert_eq!(passes(&settings, false, &[("Authorization", "Bearer prt_at_x")]), [""; 0]);
     }
 
     #[test]

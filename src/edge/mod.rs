@@ -18,6 +18,7 @@ mod gateway;
 mod headers;
 mod intake;
 mod live;
+mod observed;
 mod origin;
 mod phases;
 mod refusals;

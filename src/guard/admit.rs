@@ -1,4 +1,5 @@
-//! The walk of the decision: rule, credentials, token, audience, owner, scopes.
+//! The walk of the decision: rule, credentials, token, audience, owner, scopes. What an upstream that only observes makes
+//! of a refusal is in `observe`.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use http::{HeaderMap, Method};
 use super::{Denial, Permit, Refused, credentials::bearer};
 use crate::{
     cache::Fresh,
-    policy::{Access, Host, Miss, NormalPath, Route, RouteTable},
+    policy::{Access, Host, Miss, NormalPath, Route, RouteTable, UpstreamPolicy},
     tokens::{Grant, Tokens, Unresolved},
 };
 
@@ -39,17 +40,25 @@ impl Guard {
         Self { tokens }
     }
 
-    /// Whether the request may pass under these rules.
+    /// Whether the request may pass under these rules, or goes to an upstream that only observes whether it may.
     ///
     /// # Errors
     /// [`Refused`] if it may not.
     pub async fn admit(&self, rules: &RouteTable, incoming: &Incoming<'_>) -> Result<Permit, Refused> {
+        match self.decide(rules, incoming).await {
+            Err(refused) if refused.is_observed() => self.let_through(refused, incoming).await,
+            decided => decided,
+        }
+    }
+
+    async fn decide(&self, rules: &RouteTable, incoming: &Incoming<'_>) -> Result<Permit, Refused> {
         let route = rules.find(incoming.host, incoming.path, incoming.method).map_err(missed)?;
         if route.rule.access == Access::Public {
             return Ok(Permit::new(route, None));
         }
-        match self.identify(&route, incoming).await {
-            Ok(None) => Ok(Permit::new(route, None)),
+        match self.identify(incoming).await {
+            Ok(None) if route.rule.access == Access::Optional => Ok(Permit::new(route, None)),
+            Ok(None) => Err(refused(Denial::MissingToken, route, None)),
             Ok(Some(grant)) => match judge(&route, &grant) {
                 Ok(()) => Ok(Permit::new(route, Some(grant))),
                 Err(denial) => Err(refused(denial, route, Some(grant))),
@@ -58,11 +67,10 @@ impl Guard {
         }
     }
 
-    /// What the request's token grants; nothing where a token is optional and there is none.
-    async fn identify(&self, route: &Route, incoming: &Incoming<'_>) -> Result<Option<Arc<Fresh<Grant>>>, Denial> {
+    /// What the request's token grants; nothing if there is no token.
+    pub(super) async fn identify(&self, incoming: &Incoming<'_>) -> Result<Option<Arc<Fresh<Grant>>>, Denial> {
         match bearer(incoming.headers, incoming.query)? {
-            None if route.rule.access == Access::Optional => Ok(None),
-            None => Err(Denial::MissingToken),
+            None => Ok(None),
             Some(text) => match self.tokens.resolve(text).await {
                 Ok(grant) => Ok(Some(grant)),
                 Err(Unresolved::Invalid) => Err(Denial::InvalidToken),
@@ -74,9 +82,7 @@ impl Guard {
 
 /// Whether a living token is enough for a route.
 fn judge(route: &Route, grant: &Grant) -> Result<(), Denial> {
-    if let Some(audience) = &route.upstream.audience
-        && !grant.audiences().contains(audience)
-    {
+    if !is_for(&route.upstream, grant) {
         return Err(Denial::InvalidToken);
     }
     let owners = &route.upstream.owners;
@@ -94,14 +100,19 @@ fn judge(route: &Route, grant: &Grant) -> Result<(), Denial> {
     }
 }
 
+/// Whether the token's audiences are enough for an upstream.
+pub(super) fn is_for(upstream: &UpstreamPolicy, grant: &Grant) -> bool {
+    upstream.audience.as_ref().is_none_or(|audience| grant.audiences().contains(audience))
+}
+
 fn missed(miss: Miss) -> Refused {
-    let (denial, upstream) = match miss {
-        Miss::NoUpstream => (Denial::NotFound, None),
-        Miss::NoRule(upstream) => (Denial::NotFound, Some(upstream)),
-        Miss::Method(upstream, methods) => (Denial::MethodNotAllowed(methods), Some(upstream)),
-        Miss::Path(upstream) => (Denial::AmbiguousPath, upstream),
+    let (denial, upstream, rule) = match miss {
+        Miss::NoUpstream => (Denial::NotFound, None, None),
+        Miss::NoRule(upstream) => (Denial::NotFound, Some(upstream), None),
+        Miss::Method(upstream, rule, methods) => (Denial::MethodNotAllowed(methods), Some(upstream), Some(rule)),
+        Miss::Path(upstream) => (Denial::AmbiguousPath, upstream, None),
     };
-    Refused { denial, upstream, rule: None, grant: None }
+    Refused { denial, upstream, rule, grant: None }
 }
 
 fn refused(denial: Denial, route: Route, grant: Option<Arc<Fresh<Grant>>>) -> Refused {

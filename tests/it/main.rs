@@ -17,6 +17,7 @@ mod durability;
 mod identity;
 mod journey;
 mod libraries;
+mod observe;
 mod paths;
 mod reload;
 mod rfc;
