@@ -179,7 +179,7 @@ fn the_report_tells_who_why_how_often_and_what_to_do_and_survives_a_restart() {
 
     let over_http = house.gateway.manage("GET /report?since=1d", &house.client, "").json();
     assert_eq!(over_http["result"]["would_deny"], json!(rows));
-    assert_eq!(over_http["result"]["observing"], json!(["watched", "owned"]));
+    assert_eq!(over_http["result"]["observing"], json!(["owned", "watched"]));
     assert_eq!(house.gateway.get_admin("/report").status, 401);
     assert_eq!(house.gateway.send(&format!("GET /report\n{}", house.client.organization_headers())).status, 404);
 
@@ -193,7 +193,7 @@ fn the_report_tells_who_why_how_often_and_what_to_do_and_survives_a_restart() {
     assert_eq!(row(&house.rows(9), Some("/watched/read"), "insufficient_scope")["count"], 4);
 
     let words = text(&house.gateway.cli(&["report", "--since", "1d"], "").stdout);
-    for part in ["Observing: watched, owned.", "watched  /watched/read", "a token with more", "(Partner)", "(no rule)"]
+    for part in ["Observing: owned, watched.", "watched  /watched/read", "a token with more", "(Partner)", "(no rule)"]
     {
         assert!(words.contains(part), "{part} is missing in\n{words}");
     }

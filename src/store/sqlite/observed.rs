@@ -3,11 +3,14 @@
 //! An absent part of a kind is an empty text or no bytes, so that a kind has one row. A row without a method is for what
 //! was too much to be kept apart.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    collections::{HashMap, hash_map::Entry},
+};
 
 use rusqlite::{Connection, Row, named_params};
 
-use super::rows::{Fields, all, execute};
+use super::rows::{self, Fields, all, execute};
 use crate::{
     model::{ClientId, OrganizationId, ScopeSet, Timestamp},
     store::{Missing, Observed, ObservedCount, ObservedDetails, ObservedKind, StoreError, observed::day},
@@ -43,16 +46,51 @@ impl From<Option<&ObservedDetails>> for Columns {
 }
 
 pub(super) fn record(db: &Connection, counts: &[ObservedCount], most: u32) -> Result<(), StoreError> {
+    // Counted once for all of them.
+    let mut room: HashMap<i64, u64> = HashMap::new();
     for count in counts {
-        if !add(db, count, Some(most))? {
-            add(db, &ObservedCount { kind: count.kind.others(), ..count.clone() }, None)?;
+        if add(db, count)? {
+            continue;
+        }
+        let left = match room.entry(count.day()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let taken = rows::count(db, "SELECT count(*) FROM observed WHERE day = ?1", [count.day()])?;
+                unknown.insert(u64::from(most).saturating_sub(taken))
+            }
+        };
+        if *left > 0 {
+            *left -= 1;
+            insert(db, count)?;
+            continue;
+        }
+        let others = ObservedCount { kind: count.kind.others(), ..count.clone() };
+        if !add(db, &others)? {
+            insert(db, &others)?;
         }
     }
     Ok(())
 }
 
-/// Adds to the row of the kind, which is made unless the day has `most` already. Whether it was added.
-fn add(db: &Connection, count: &ObservedCount, most: Option<u32>) -> Result<bool, StoreError> {
+/// Adds to the row of the kind. Whether there is one.
+fn add(db: &Connection, count: &ObservedCount) -> Result<bool, StoreError> {
+    let sql = "UPDATE observed SET count = count + :count, first_seen = min(first_seen, :first_seen),
+                   last_seen = max(last_seen, :last_seen)
+               WHERE day = :day AND upstream = :upstream AND reason = :reason AND rule = :rule AND method = :method
+                   AND client = :client AND owner = :owner AND scopes = :scopes AND any_scope = :any_scope";
+    carry_out(db, sql, count).map(|rows| rows > 0)
+}
+
+fn insert(db: &Connection, count: &ObservedCount) -> Result<(), StoreError> {
+    let sql = "INSERT INTO observed (day, upstream, reason, rule, method, client, owner, scopes, any_scope, count,
+                   first_seen, last_seen)
+               VALUES (:day, :upstream, :reason, :rule, :method, :client, :owner, :scopes, :any_scope, :count,
+                   :first_seen, :last_seen)";
+    carry_out(db, sql, count).map(drop)
+}
+
+/// Carries out a statement about one row, all of whose columns it names.
+fn carry_out(db: &Connection, sql: &str, count: &ObservedCount) -> Result<usize, StoreError> {
     let columns = Columns::from(count.kind.details.as_ref());
     let row = named_params! {
         ":day": count.day(),
@@ -68,27 +106,7 @@ fn add(db: &Connection, count: &ObservedCount, most: Option<u32>) -> Result<bool
         ":first_seen": count.first_seen.as_seconds(),
         ":last_seen": count.last_seen.as_seconds(),
     };
-    let known = execute(
-        db,
-        "UPDATE observed SET count = count + :count, first_seen = min(first_seen, :first_seen),
-             last_seen = max(last_seen, :last_seen)
-         WHERE day = :day AND upstream = :upstream AND reason = :reason AND rule = :rule AND method = :method
-             AND client = :client AND owner = :owner AND scopes = :scopes AND any_scope = :any_scope",
-        row,
-    )?;
-    if known > 0 {
-        return Ok(true);
-    }
-    if let Some(most) = most
-        && super::rows::count(db, "SELECT count(*) FROM observed WHERE day = ?1", [count.day()])? >= u64::from(most)
-    {
-        return Ok(false);
-    }
-    let sql = "INSERT INTO observed (day, upstream, reason, rule, method, client, owner, scopes, any_scope, count,
-                   first_seen, last_seen)
-               VALUES (:day, :upstream, :reason, :rule, :method, :client, :owner, :scopes, :any_scope, :count,
-                   :first_seen, :last_seen)";
-    execute(db, sql, row).map(|_| true)
+    execute(db, sql, row)
 }
 
 pub(super) fn since(
@@ -163,4 +181,76 @@ fn details(fields: &Fields<'_>) -> Result<Option<ObservedDetails>, StoreError> {
         client,
         missing: Some(missing).filter(has_missing),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+        time::Duration,
+    };
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::{
+        model::SystemClock,
+        store::{Observations, SqliteStore, Store, write_observations},
+    };
+
+    #[tokio::test]
+    async fn what_cannot_be_written_is_kept_until_it_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("portcullis.db");
+        let failed = Arc::new(AtomicBool::new(false));
+        let told = failed.clone();
+        let store = SqliteStore::open(&path).unwrap().observed_by(move |verb, ok, _| {
+            if verb == "record_observations" && !ok {
+                told.store(true, Ordering::SeqCst);
+            }
+        });
+        let store: Arc<dyn Store> = Arc::new(store);
+        let observations = Arc::new(Observations::new(Arc::new(SystemClock)));
+        observations.note(ObservedKind { upstream: "api".into(), reason: "not_found".into(), details: None });
+
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let stopping = CancellationToken::new();
+        let writer = tokio::spawn(write_observations(store.clone(), observations, stopping.clone()));
+        let pause = || tokio::time::sleep(Duration::from_millis(5));
+        while !failed.load(Ordering::SeqCst) {
+            pause().await;
+        }
+        other.execute_batch("COMMIT").unwrap();
+        let start = Timestamp::from_seconds(0);
+        while store.observations(start, None, 9).await.unwrap().is_empty() {
+            pause().await;
+        }
+        stopping.cancel();
+        writer.await.unwrap();
+        let found = store.observations(start, None, 9).await.unwrap();
+        assert_eq!(found.iter().map(|observed| observed.total.count).collect::<Vec<_>>(), [1]);
+    }
+
+    /// Counts of one kind and the sweep must not look at every row there is.
+    #[test]
+    fn rows_are_found_by_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("portcullis.db");
+        drop(SqliteStore::open(&path).unwrap());
+        let db = Connection::open(&path).unwrap();
+        for sql in [
+            "SELECT id FROM observed WHERE day < 5 LIMIT 2",
+            "SELECT count(*) FROM observed WHERE day = 5",
+            "UPDATE observed SET count = 2 WHERE day = 5 AND upstream = '' AND reason = '' AND rule = '' AND method = ''
+                 AND client = x'' AND owner = x'' AND scopes = '' AND any_scope = 0",
+        ] {
+            let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let plan: Vec<String> = statement.query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+            assert!(plan.iter().all(|step| step.starts_with("SEARCH")), "{sql}: {plan:?}");
+        }
+    }
 }
