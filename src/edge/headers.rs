@@ -11,6 +11,7 @@ use pingora::{Result, http::RequestHeader};
 
 use super::{
     HostHeader, ListStyle, ReservedNames, UpstreamSettings,
+    foreign::is_foreign,
     origin::{FORWARDED_FOR, Origin},
 };
 use crate::{model::RequestId, tokens::Identity};
@@ -24,8 +25,6 @@ const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// What every secret of ours starts with, in lower case.
 const SECRET: &[u8] = b"prt_";
-/// The same in base64, as Basic has it, by where in a group of three bytes it stands.
-const ENCODED_SECRET: [&[u8]; 3] = [b"cHJ0X", b"BydF", b"wcnRf"];
 
 /// Names by which some servers let a header override the target or the method that a rule was found for.
 static OVERRIDES: LazyLock<ReservedNames> = LazyLock::new(|| {
@@ -125,7 +124,8 @@ impl Passage<'_> {
     /// Whether a header of the client goes no further.
     fn refuses(&self, name: &HeaderName, value: &HeaderValue) -> bool {
         if *name == header::AUTHORIZATION {
-            return !self.settings.forward_authorization && !self.is_foreign(value);
+            let observed = self.settings.rules.policy.observes() && is_foreign(value);
+            return !(self.settings.forward_authorization || observed);
         }
         let text = name.as_str();
         // Some servers read `_` as `-`.
@@ -140,16 +140,6 @@ impl Passage<'_> {
             return !self.settings.pass_override_headers;
         }
         !self.origin.trusted && FORWARDED.covers(text)
-    }
-
-    /// Whether an `Authorization` is one that the upstream has been getting from elsewhere and may need as long as it
-    /// only observes.
-    fn is_foreign(&self, value: &HeaderValue) -> bool {
-        let encodes_secret = || {
-            let mut forms = ENCODED_SECRET.into_iter();
-            forms.any(|form| value.as_bytes().windows(form.len()).any(|window| window == form))
-        };
-        self.settings.rules.policy.observes() && !holds_secret(value) && !encodes_secret()
     }
 
     /// Tells the upstream of the client: anew, or, behind a trusted proxy, what that said and the proxy itself.
@@ -208,7 +198,8 @@ impl Passage<'_> {
     }
 }
 
-fn holds_secret(value: &HeaderValue) -> bool {
+/// Whether a secret of ours stands in it.
+pub(super) fn holds_secret(value: &HeaderValue) -> bool {
     value.as_bytes().windows(SECRET.len()).any(|window| window.eq_ignore_ascii_case(SECRET))
 }
 
@@ -309,14 +300,8 @@ mod tests {
     fn an_observing_upstream_keeps_getting_credentials_that_are_not_ours() {
         let mut settings = upstream_settings("u", "/", 1);
         settings.rules.policy.mode = Mode::Observe;
-        for value in ["Basic eDp5", "Bearer foreign", "Bearer"] {
-            let expected = format!("authorization: {value}");
-            assert_eq!(passes(&settings, false, &[("Authorization", value)]), [expected]);
-        }
-        for (id, secret) in [("cl_abc", "prt_cs_x"), ("cl_abcd", "prt_cs_x"), ("cl_abcde", "prt_cs_x")] {
-            let value = crate::web::testing::basic(id, secret);
-            assert_eq!(passes(&settings, false, &[("Authorization", &value)]), [""; 0], "{id}");
-        }
+        let sent = [("Authorization", "Basic eDp5")];
+        assert_eq!(passes(&settings, false, &sent), ["authorization: Basic eDp5"]);
         assert_eq!(passes(&settings, false, &[("Authorization", "Bearer prt_at_x")]), [""; 0]);
     }
 

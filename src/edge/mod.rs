@@ -13,6 +13,7 @@ mod door;
 mod exchange;
 mod failure;
 mod farewell;
+mod foreign;
 mod framing;
 mod gateway;
 mod headers;
