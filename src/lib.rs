@@ -20,6 +20,8 @@
 //!   chosen without a permit, which can be made nowhere else.
 //! - **Text becomes types once.** A target becomes a [`policy::NormalPath`], a scope a [`model::Scope`], a configuration
 //!   [`config::Settings`]: from then on nobody looks at the text again. The path that matched is the path forwarded.
+//! - **Observing is a decision, too.** For an upstream that only observes, the guard turns most refusals into permits that
+//!   name them; [`store::Observations`] counts these for the report.
 //! - **One way for every bearer.** Check bytes first, so that a guess costs nothing; then a bounded cache; then one look-up
 //!   in the store, shared by all who wait. The cache holds the token's record and its client, never a verdict.
 //! - **Once taken back, never served.** [`cache::LookupCache`] forgets before a change is answered, also what was being

@@ -39,6 +39,17 @@ pub(crate) async fn on_hangup(reload: Reload, mut hangups: Signal) {
     }
 }
 
+/// Says which upstreams refuse nothing.
+pub(crate) fn warn_of_observing(live: &Live) {
+    let upstreams = live.observing().join(", ");
+    if !upstreams.is_empty() {
+        tracing::warn!(
+            upstreams,
+            "these upstreams only observe: what should be refused goes through; `portcullis report` shows what that is"
+        );
+    }
+}
+
 impl Reload {
     /// Reads, checks and swaps. Whether the new configuration is in force.
     async fn once(&self) -> bool {
@@ -69,6 +80,7 @@ impl Reload {
         let live = Arc::new(live);
         let resolved = tokio::time::timeout(RESOLUTION, live.resolve()).await.is_ok();
         self.live.store(live.clone());
+        warn_of_observing(&live);
         if !resolved {
             tracing::warn!("names of upstreams are slow to resolve; the new rules are in force meanwhile");
             tokio::spawn(async move { live.resolve().await });

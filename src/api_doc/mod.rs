@@ -29,7 +29,7 @@ const ABOUT: &str = "An OAuth 2.0 server for machine clients, and the management
 const CLIENT: &str = "A client's id and secret. In place of it both may be sent in the form, as client_id and \
     client_secret.";
 
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("OAuth 2.0", "Tokens: issue, introspect, revoke. Parameters are sent as a form."),
     ("Metadata", "Where the endpoints are."),
     ("Clients", "The programs that get tokens. Done by the organisation that owns a client, or one above it."),
@@ -37,6 +37,7 @@ const TAGS: [(&str, &str); 9] = [
     ("Clients' tokens", "List and revoke; a token's text is never shown."),
     ("Organisations", "The organisations below the caller, the caller's own key, its own end."),
     ("Audit trail", "What was done, by whom."),
+    ("Observe mode", "What upstreams that only observe would have refused."),
     ("Operation", "Metrics, health, and this description."),
     ("Users", "What the hosted service has for people who log in: there are machine clients only."),
 ];

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    manage::{self, Manage},
+    manage::{self, Manage, Observing},
     oauth::{self, Oauth},
     ops::{self, Ops, Readiness},
     policy::{NormalPath, is_own_path},
@@ -39,10 +39,12 @@ impl Face {
             token_requests: None,
             organizations_introspect: true,
         };
-        let both = oauth::router(oauth).merge(manage::router(Manage { registry, tokens }));
+        let manage = || Manage { registry: registry.clone(), tokens: tokens.clone() };
+        let both = oauth::router(oauth).merge(manage::router(manage()));
         let routes = if private {
             let ops = Ops { metrics, passwords: passwords(), readiness };
-            described_with_page(both.merge(ops::router(ops)), "/")
+            let report = manage::report_router(manage(), Observing::new(Vec::new));
+            described_with_page(both.merge(report).merge(ops::router(ops)), "/")
         } else {
             described(both, "https://gate.example")
         };

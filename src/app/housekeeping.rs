@@ -12,7 +12,7 @@ use super::{AppError, Services, named, system};
 use crate::{
     model::Clock,
     observe::Metrics,
-    store::{Store, follow, write_uses},
+    store::{Store, follow, write_observations, write_uses},
 };
 
 /// How often rows of no use are looked for.
@@ -42,6 +42,8 @@ pub(super) async fn start(
         let uses = write_uses(store.clone(), noted, stopping.clone());
         tasks.spawn(named("the notebook of uses", uses));
     }
+    let observed = write_observations(store.clone(), services.observations.clone(), stopping.clone());
+    tasks.spawn(named("the count of what is observed", observed));
     tasks.spawn(named("the sweep", sweep(store.clone(), clock.clone())));
     tasks.spawn(named("the count of tokens", count(store.clone(), clock, metrics)));
     tasks.spawn(named("the feed of changes", async move {

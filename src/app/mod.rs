@@ -17,7 +17,7 @@ use crate::{
     config::Settings,
     edge::{Gateway, GatewayParts, Live, PublicServer, bind, refresh_addresses},
     guard::Guard,
-    manage::{self, Manage},
+    manage::{self, Manage, Observing},
     oauth::{self, Oauth},
     ops::{self, Ops, Readiness},
     policy::TableError,
@@ -129,6 +129,7 @@ impl App {
             let mut door = PublicServer::start(public, parts.gateway(&settings, &live)).map_err(system)?;
             let (listen, admin) = (&settings.server.listen, settings.admin_listen);
             tracing::info!(?listen, %admin, version = env!("CARGO_PKG_VERSION"), "ready");
+            reload::warn_of_observing(&live.load());
 
             let came_to = tokio::select! {
                 came_to = beside => Some(came_to),
@@ -175,6 +176,7 @@ impl Parts {
 
         let everything = oauth_router(settings, &services, true)
             .merge(manage_router(&services))
+            .merge(report_router(&services, live.clone()))
             .merge(ops_router(&services, readiness.clone()));
         // Not all of this is behind the public URL, and where this listener is reached from is not known here.
         let everything = described_with_page(everything, "/");
@@ -203,6 +205,7 @@ impl Parts {
             live: live.clone(),
             guard: Guard::new(self.services.tokens.clone()),
             tokens: self.services.tokens.clone(),
+            observations: self.services.observations.clone(),
             router: desk(router),
             metrics: self.metrics(),
             access_log: settings.log.access,
@@ -232,7 +235,15 @@ fn oauth_router(settings: &Settings, services: &Services, organizations_introspe
 }
 
 fn manage_router(services: &Services) -> Routes {
-    manage::router(Manage { registry: services.registry.clone(), tokens: services.tokens.clone() })
+    manage::router(manage(services))
+}
+
+fn report_router(services: &Services, live: Arc<ArcSwap<Live>>) -> Routes {
+    manage::report_router(manage(services), Observing::new(move || live.load().observing()))
+}
+
+fn manage(services: &Services) -> Manage {
+    Manage { registry: services.registry.clone(), tokens: services.tokens.clone() }
 }
 
 fn ops_router(services: &Services, readiness: Arc<Readiness>) -> Routes {

@@ -11,7 +11,7 @@ use crate::{
     model::{Clock, SystemClock},
     observe::Metrics,
     registry::{Passwords, Registry, RegistryParts},
-    store::{SqliteStore, Store, Use, Uses},
+    store::{Observations, SqliteStore, Store, Use, Uses},
     tokens::Tokens,
 };
 
@@ -30,6 +30,8 @@ pub struct Services {
     pub tokens: Arc<Tokens>,
     /// How often an address may ask for a token, at both listeners together.
     pub(super) token_requests: Option<Arc<Limit<IpAddr>>>,
+    /// What upstreams observe until it is written.
+    pub observations: Arc<Observations>,
     /// What waits to be written of when things were used; taken by the part that writes it.
     pub(super) noted: Option<mpsc::Receiver<Use>>,
     /// Resolves when the store has died; taken by the part that watches it.
@@ -62,11 +64,12 @@ impl Services {
             .token_requests
             .map(|limit| Arc::new(Limit::new("token-requests", quota(limit), ADDRESSES, clock.clone())));
         let (uses, noted) = Uses::new();
+        let observations = Arc::new(Observations::new(clock.clone()));
         let parts = RegistryParts { passwords: passwords.clone(), uses: uses.clone(), clock, metrics };
         let registry = Arc::new(Registry::new(store.clone(), settings.tokens, parts));
         let tokens = Arc::new(Tokens::new(registry.clone(), uses));
         let (noted, store_ended) = (Some(noted), Some(store_ended));
-        Ok(Self { store, passwords, registry, tokens, token_requests, noted, store_ended })
+        Ok(Self { store, passwords, registry, tokens, token_requests, observations, noted, store_ended })
     }
 }
 

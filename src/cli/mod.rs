@@ -12,6 +12,7 @@ mod health;
 mod http_client;
 mod org;
 mod output;
+mod report;
 mod sample;
 mod serve;
 mod story;
@@ -63,6 +64,8 @@ enum Verb {
     /// Tokens: issue, look at, revoke
     #[command(subcommand)]
     Token(token::TokenVerb),
+    /// Show what upstreams with `mode = "observe"` would have refused, and what would let it through
+    Report(report::Report),
     /// Ask a running gateway whether it is ready
     Health(health::Health),
     /// Print the completions of a shell
@@ -89,6 +92,7 @@ pub fn run() -> ExitCode {
         Verb::Org(org) => org::run(org, &context),
         Verb::Client(client) => client::run(client, &context),
         Verb::Token(token) => token::run(token, &context),
+        Verb::Report(report) => report::run(&report, &context),
         Verb::Health(health) => health::run(&health, &context),
         Verb::Completions { shell } => {
             let mut script = Vec::new();

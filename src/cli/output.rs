@@ -95,3 +95,18 @@ pub(super) fn fields(rows: &[(&str, Option<String>)]) -> String {
     let shown = rows.iter().filter_map(|(name, value)| value.as_ref().map(|value| format!("{name:width$}  {value}")));
     shown.collect::<Vec<_>>().join("\n")
 }
+
+/// A table whose columns are as wide as their widest cell, two blanks apart and indented.
+pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("  {cell:width$}"));
+        cells.collect::<String>().trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}

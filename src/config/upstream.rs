@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     edge::{HostHeader, LiveSettings, ReservedNames, Server, UpstreamSettings},
-    policy::{Host, HostPattern, PathFeature, PathFeatures, PathPrefix, RouteTable, UpstreamPolicy, UpstreamRules},
+    policy::{
+        Host, HostPattern, Mode, PathFeature, PathFeatures, PathPrefix, RouteTable, UpstreamPolicy, UpstreamRules,
+    },
 };
 
 /// The names that metrics give to Portcullis' own endpoints, and to requests that belong to no upstream.
@@ -89,7 +91,6 @@ fn upstream<'a>(name: &str, index: usize, value: &Value<'a>, shared: &Shared<'_>
     identity.reserve(&mut told);
     let headers = header_changes(&mut table, &told);
     table.or("balance", (), |value| one_of(&value, &[("round-robin", ())], &["least-connections", "client-hash"]));
-    table.or("mode", (), |value| one_of(&value, &[("enforce", ())], &["observe"]));
     table.not_supported(&["tls", "health_check", "close_on_revoke"]);
     let strip_prefix = table.or("strip_prefix", false, |value| value.boolean());
     let pass_override_headers = table.or("pass_override_headers", false, |value| value.boolean());
@@ -142,12 +143,15 @@ fn routes<'a>(
         })
     });
     let limit = table.optional("limits", |value| caller_limit(&value)).ok().flatten();
+    let mode = table.or("mode", Mode::Enforce, |value| {
+        one_of(&value, &[("enforce", Mode::Enforce), ("observe", Mode::Observe)], &[])
+    });
     let path = match path {
         Ok(path) => path.map_or_else(|| "/".parse().map_err(|_| Reported), Ok),
         Err(reported) => Err(reported),
     };
     let placed = rules(table, path.as_ref().ok(), shared.methods);
-    let policy = UpstreamPolicy { name: name.into(), index, audience: audience.ok().flatten(), owners, limit };
+    let policy = UpstreamPolicy { name: name.into(), index, audience: audience.ok().flatten(), owners, limit, mode };
     let placed = placed?;
     let rules = UpstreamRules {
         policy,

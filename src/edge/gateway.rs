@@ -16,10 +16,12 @@ use super::{
     Live, ServerSettings, answer, desk,
     exchange::{Exchange, Stage},
     intake::{Head, Intake},
+    observed,
 };
 use crate::{
     guard::{Denial, Guard, Incoming, Permit, Refused},
     observe::Metrics,
+    store::Observations,
     tokens::Tokens,
     web::Refusal,
 };
@@ -36,6 +38,8 @@ pub struct GatewayParts {
     pub guard: Guard,
     /// Is told of each use of a token.
     pub tokens: Arc<Tokens>,
+    /// Is told of what would have been refused.
+    pub observations: Arc<Observations>,
     /// Answers our own paths at the public door. It finds a [`crate::model::RequestId`] and the client's [`std::net::IpAddr`] among
     /// a request's extensions.
     pub router: Router,
@@ -94,9 +98,12 @@ impl Gateway {
         let record = &mut exchange.record;
         match decision {
             Ok(permit) => {
-                let (upstream, rule) = (permit.upstream().clone(), permit.rule().clone());
-                record.belongs_to(Some(upstream), Some(rule), permit.grant().cloned());
-                record.decided("allow", permit.reason());
+                record.belongs_to(Some(permit.upstream().clone()), permit.rule().cloned(), permit.grant().cloned());
+                let (decision, reason) = permit.decision();
+                record.decided(decision, reason);
+                if let Some(kind) = observed::kind(&permit, &request.method) {
+                    self.parts.observations.note(kind);
+                }
                 self.depart(exchange, permit, intake);
                 Ok(())
             }

@@ -11,12 +11,15 @@ use pingora::{Result, http::RequestHeader};
 
 use super::{
     HostHeader, ListStyle, ReservedNames, UpstreamSettings,
+    foreign::is_foreign,
     origin::{FORWARDED_FOR, Origin},
 };
 use crate::{model::RequestId, tokens::Identity};
 
 /// The header that names a request.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Tells an upstream that only observes why a request would have been refused.
+const WOULD_DENY: HeaderName = HeaderName::from_static("x-portcullis-would-deny");
 const FORWARDED_HOST: &str = "x-forwarded-host";
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
@@ -67,6 +70,8 @@ pub(super) struct Passage<'a> {
     pub(super) settings: &'a UpstreamSettings,
     pub(super) reserved: &'a ReservedNames,
     pub(super) identity: Option<&'a Identity>,
+    /// Why it would have been refused, if it would have been.
+    pub(super) would_deny: Option<&'static str>,
     pub(super) request_id: Option<&'a RequestId>,
     pub(super) origin: Origin,
     /// The headers as the client sent them.
@@ -96,6 +101,9 @@ impl Passage<'_> {
         if let Some(identity) = self.identity {
             self.set_identity(request, identity)?;
         }
+        if let Some(error) = self.would_deny {
+            request.insert_header(WOULD_DENY, error)?;
+        }
         if let Some(id) = self.request_id {
             request.insert_header(REQUEST_ID, id.as_str())?;
         }
@@ -116,7 +124,8 @@ impl Passage<'_> {
     /// Whether a header of the client goes no further.
     fn refuses(&self, name: &HeaderName, value: &HeaderValue) -> bool {
         if *name == header::AUTHORIZATION {
-            return !self.settings.forward_authorization;
+            let observed = self.settings.rules.policy.observes() && is_foreign(value);
+            return !(self.settings.forward_authorization || observed);
         }
         let text = name.as_str();
         // Some servers read `_` as `-`.
@@ -189,14 +198,15 @@ impl Passage<'_> {
     }
 }
 
-fn holds_secret(value: &HeaderValue) -> bool {
+/// Whether a secret of ours stands in it.
+pub(super) fn holds_secret(value: &HeaderValue) -> bool {
     value.as_bytes().windows(SECRET.len()).any(|window| window.eq_ignore_ascii_case(SECRET))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::tests::upstream_settings;
+    use crate::{edge::tests::upstream_settings, policy::Mode};
 
     /// What arrives of `sent`, as sorted lines.
     fn arrives(
@@ -221,6 +231,7 @@ mod tests {
             settings,
             reserved: &reserved,
             identity,
+            would_deny: None,
             request_id: Some(&id),
             origin,
             sent: &original,
@@ -283,6 +294,15 @@ mod tests {
         settings.forward_authorization = true;
         let sent = [("Authorization", "Bearer prt_at_x"), ("X-Copy", "Bearer prt_at_x")];
         assert_eq!(passes(&settings, false, &sent), ["authorization: Bearer prt_at_x"]);
+    }
+
+    #[test]
+    fn an_observing_upstream_keeps_getting_credentials_that_are_not_ours() {
+        let mut settings = upstream_settings("u", "/", 1);
+        settings.rules.policy.mode = Mode::Observe;
+        let sent = [("Authorization", "Basic eDp5")];
+        assert_eq!(passes(&settings, false, &sent), ["authorization: Basic eDp5"]);
+        assert_eq!(passes(&settings, false, &[("Authorization", "Bearer prt_at_x")]), [""; 0]);
     }
 
     #[test]

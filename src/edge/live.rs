@@ -45,6 +45,13 @@ impl Live {
         Ok(Self { table, limits, upstreams, reserved })
     }
 
+    /// The upstreams that only observe, by name.
+    #[must_use]
+    pub fn observing(&self) -> Vec<Arc<str>> {
+        let policies = self.upstreams.iter().map(|upstream| &upstream.settings().rules.policy);
+        policies.filter(|policy| policy.observes()).map(|policy| policy.name.clone()).collect()
+    }
+
     /// Takes over what `known` knows of the servers of both, so that a reload does not depend on every name being
     /// resolved at that moment, and what the limits of both have counted.
     pub fn inherit(&mut self, known: &Self) {

@@ -22,7 +22,7 @@ use super::{
     origin::Origin,
     watch::Watch,
 };
-use crate::{model::RequestId, policy::is_own_path};
+use crate::{guard::Denial, model::RequestId, policy::is_own_path};
 
 /// Time to read the rest of a body that the upstream did not wait for.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
@@ -102,7 +102,8 @@ impl ProxyHttp for Gateway {
         let passage = Passage {
             settings: upstream.settings(),
             reserved: &exchange.live.reserved,
-            identity: permit.grant().map(|grant| grant.identity()),
+            identity: permit.identity(),
+            would_deny: permit.would_deny().map(Denial::error),
             request_id: exchange.id.as_ref(),
             origin: exchange.origin,
             sent: &sent.headers,

@@ -1,4 +1,5 @@
-//! The walk of the decision: rule, credentials, token, audience, owner, scopes, and how often the caller may come.
+//! The walk of the decision: rule, credentials, token, audience, owner, scopes, and how often the caller may come. What an
+//! upstream that only observes makes of a refusal is in `observe`.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -7,7 +8,7 @@ use http::{HeaderMap, Method};
 use super::{CallerLimits, Denial, Permit, Refused, credentials::bearer};
 use crate::{
     cache::Fresh,
-    policy::{Access, Host, Miss, NormalPath, Route, RouteTable},
+    policy::{Access, Host, Miss, NormalPath, Route, RouteTable, UpstreamPolicy},
     tokens::{Grant, Tokens, Unresolved},
 };
 
@@ -41,7 +42,8 @@ impl Guard {
         Self { tokens }
     }
 
-    /// Whether the request may pass under these rules. What may is counted against its caller's limit.
+    /// Whether the request may pass under these rules, or goes to an upstream that only observes whether it may. What may
+    /// is counted against its caller's limit.
     ///
     /// # Errors
     /// [`Refused`] if it may not.
@@ -51,27 +53,39 @@ impl Guard {
         limits: &CallerLimits,
         incoming: &Incoming<'_>,
     ) -> Result<Permit, Refused> {
+        match self.decide(rules, limits, incoming).await {
+            Err(refused) if refused.is_observed() => self.let_through(refused, incoming).await,
+            decided => decided,
+        }
+    }
+
+    async fn decide(
+        &self,
+        rules: &RouteTable,
+        limits: &CallerLimits,
+        incoming: &Incoming<'_>,
+    ) -> Result<Permit, Refused> {
         let route = rules.find(incoming.host, incoming.path, incoming.method).map_err(missed)?;
-        let grant = match self.identify(&route, incoming).await {
+        let identified = match route.rule.access {
+            Access::Public => Ok(None),
+            _ => self.identify(incoming).await,
+        };
+        let grant = match identified {
             Ok(grant) => grant,
             Err(denial) => return Err(refused(denial, route, None)),
         };
         let granted = grant.as_deref().map(|grant| &**grant);
-        let allowed = granted.map_or(Ok(()), |grant| judge(&route, grant));
+        let allowed = judge(&route, granted);
         match allowed.and_then(|()| limits.take(&route, granted, incoming.from).map_err(Denial::RateLimited)) {
             Ok(room) => Ok(Permit::new(route, grant, room)),
             Err(denial) => Err(refused(denial, route, grant)),
         }
     }
 
-    /// What the request's token grants; nothing where a token is optional and there is none, or is not looked at.
-    async fn identify(&self, route: &Route, incoming: &Incoming<'_>) -> Result<Option<Arc<Fresh<Grant>>>, Denial> {
-        if route.rule.access == Access::Public {
-            return Ok(None);
-        }
+    /// What the request's token grants; nothing if there is no token.
+    pub(super) async fn identify(&self, incoming: &Incoming<'_>) -> Result<Option<Arc<Fresh<Grant>>>, Denial> {
         match bearer(incoming.headers, incoming.query)? {
-            None if route.rule.access == Access::Optional => Ok(None),
-            None => Err(Denial::MissingToken),
+            None => Ok(None),
             Some(text) => match self.tokens.resolve(text).await {
                 Ok(grant) => Ok(Some(grant)),
                 Err(Unresolved::Invalid) => Err(Denial::InvalidToken),
@@ -81,11 +95,13 @@ impl Guard {
     }
 }
 
-/// Whether a living token is enough for a route.
-fn judge(route: &Route, grant: &Grant) -> Result<(), Denial> {
-    if let Some(audience) = &route.upstream.audience
-        && !grant.audiences().contains(audience)
-    {
+/// Whether what a living token grants, or that there is none, is enough for a route.
+fn judge(route: &Route, grant: Option<&Grant>) -> Result<(), Denial> {
+    let Some(grant) = grant else {
+        let needless = matches!(route.rule.access, Access::Public | Access::Optional);
+        return if needless { Ok(()) } else { Err(Denial::MissingToken) };
+    };
+    if !is_for(&route.upstream, grant) {
         return Err(Denial::InvalidToken);
     }
     let owners = &route.upstream.owners;
@@ -103,14 +119,19 @@ fn judge(route: &Route, grant: &Grant) -> Result<(), Denial> {
     }
 }
 
+/// Whether the token's audiences are enough for an upstream.
+pub(super) fn is_for(upstream: &UpstreamPolicy, grant: &Grant) -> bool {
+    upstream.audience.as_ref().is_none_or(|audience| grant.audiences().contains(audience))
+}
+
 fn missed(miss: Miss) -> Refused {
-    let (denial, upstream) = match miss {
-        Miss::NoUpstream => (Denial::NotFound, None),
-        Miss::NoRule(upstream) => (Denial::NotFound, Some(upstream)),
-        Miss::Method(upstream, methods) => (Denial::MethodNotAllowed(methods), Some(upstream)),
-        Miss::Path(upstream) => (Denial::AmbiguousPath, upstream),
+    let (denial, upstream, rule) = match miss {
+        Miss::NoUpstream => (Denial::NotFound, None, None),
+        Miss::NoRule(upstream) => (Denial::NotFound, Some(upstream), None),
+        Miss::Method(upstream, rule, methods) => (Denial::MethodNotAllowed(methods), Some(upstream), Some(rule)),
+        Miss::Path(upstream) => (Denial::AmbiguousPath, upstream, None),
     };
-    Refused { denial, upstream, rule: None, grant: None }
+    Refused { denial, upstream, rule, grant: None }
 }
 
 fn refused(denial: Denial, route: Route, grant: Option<Arc<Fresh<Grant>>>) -> Refused {

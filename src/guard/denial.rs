@@ -44,7 +44,7 @@ pub struct Refused {
     pub denial: Denial,
     /// The upstream, if one was found.
     pub upstream: Option<Arc<UpstreamPolicy>>,
-    /// The rule, if one was found.
+    /// The rule, if one was found; of a path whose rules list other methods, one of these.
     pub rule: Option<Arc<Rule>>,
     /// What the token grants, if it was a living one.
     pub grant: Option<Arc<Fresh<Grant>>>,

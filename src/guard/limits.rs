@@ -183,7 +183,7 @@ mod tests {
     use super::*;
     use crate::{
         model::{ManualClock, RateLimit, Timestamp},
-        policy::{Access, Host, HostPattern, NormalPath, PathFeatures, RouteTable, Rule, UpstreamPolicy},
+        policy::{Access, Host, HostPattern, Mode, NormalPath, PathFeatures, RouteTable, Rule, UpstreamPolicy},
     };
     use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -197,7 +197,14 @@ mod tests {
     fn public(limit: Option<CallerLimit>) -> UpstreamRules {
         let rule = Rule { path: "/**".parse().unwrap(), methods: None, access: Access::Public, limit: None, index: 0 };
         UpstreamRules {
-            policy: UpstreamPolicy { name: "api".into(), index: 0, audience: None, owners: Vec::new(), limit },
+            policy: UpstreamPolicy {
+                name: "api".into(),
+                index: 0,
+                audience: None,
+                owners: Vec::new(),
+                limit,
+                mode: Mode::Enforce,
+            },
             host: HostPattern::Any,
             path: "/".parse().unwrap(),
             case_insensitive: false,

@@ -2,39 +2,48 @@
 
 use std::sync::Arc;
 
+use super::{Denial, Refused, admit::is_for};
 use crate::{
     cache::Fresh,
     model::Room,
-    policy::{Access, Route, Rule, UpstreamPolicy},
-    tokens::Grant,
+    policy::{Route, Rule, UpstreamPolicy},
+    tokens::{Grant, Identity},
 };
 
 /// That a request may go to an upstream, and on whose behalf. Made only by [`super::Guard::admit`].
 #[derive(Debug, Clone)]
 pub struct Permit {
-    route: Route,
+    upstream: Arc<UpstreamPolicy>,
+    rule: Option<Arc<Rule>>,
     grant: Option<Arc<Fresh<Grant>>>,
     room: Option<Room>,
+    would_deny: Option<Denial>,
 }
 
 impl Permit {
-    pub(super) const fn new(route: Route, grant: Option<Arc<Fresh<Grant>>>, room: Option<Room>) -> Self {
-        Self { route, grant, room }
+    pub(super) fn new(route: Route, grant: Option<Arc<Fresh<Grant>>>, room: Option<Room>) -> Self {
+        Self { upstream: route.upstream, rule: Some(route.rule), grant, room, would_deny: None }
+    }
+
+    /// For what an upstream that only observes is sent all the same.
+    pub(super) fn observed(upstream: Arc<UpstreamPolicy>, refused: Refused) -> Self {
+        let Refused { denial, upstream: _, rule, grant } = refused;
+        Self { upstream, rule, grant, room: None, would_deny: Some(denial) }
     }
 
     /// Where the request may go.
     #[must_use]
     pub const fn upstream(&self) -> &Arc<UpstreamPolicy> {
-        &self.route.upstream
+        &self.upstream
     }
 
-    /// The rule that let it through.
+    /// The rule that let it through, or would have refused it; none where there is no rule for its path.
     #[must_use]
-    pub const fn rule(&self) -> &Arc<Rule> {
-        &self.route.rule
+    pub const fn rule(&self) -> Option<&Arc<Rule>> {
+        self.rule.as_ref()
     }
 
-    /// What the token grants; none on a public route, or on an optional one without a token.
+    /// What the token grants, if there is a living one; none on a public route.
     #[must_use]
     pub const fn grant(&self) -> Option<&Arc<Fresh<Grant>>> {
         self.grant.as_ref()
@@ -46,12 +55,28 @@ impl Permit {
         self.room.as_ref()
     }
 
-    /// Why it was let through: `public` or `token`.
+    /// What the upstream is told of the caller: nothing without a living token that is for this upstream.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
-        match (&self.route.rule.access, &self.grant) {
-            (Access::Public, _) | (_, None) => "public",
-            (_, Some(_)) => "token",
+    pub fn identity(&self) -> Option<&Identity> {
+        let grant = self.grant.as_ref().filter(|grant| is_for(&self.upstream, grant));
+        grant.map(|grant| grant.identity())
+    }
+
+    /// Why the request would have been refused, had its upstream not only observed.
+    #[must_use]
+    pub const fn would_deny(&self) -> Option<&Denial> {
+        self.would_deny.as_ref()
+    }
+
+    /// The decision and its reason, as logs and metrics have them: `allow` because it is `public` or by its `token`, or
+    /// `would_deny` with the `error` of what it would have been answered.
+    #[must_use]
+    pub const fn decision(&self) -> (&'static str, &'static str) {
+        match (&self.would_deny, &self.grant) {
+            (Some(denial), _) => ("would_deny", denial.error()),
+            // On a public route no token is looked at.
+            (None, Some(_)) => ("allow", "token"),
+            (None, None) => ("allow", "public"),
         }
     }
 }

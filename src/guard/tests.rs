@@ -4,11 +4,11 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use super::{CallerLimits, Denial, Guard, Incoming, Refused};
+use super::{CallerLimits, Denial, Guard, Incoming, Permit, Refused};
 use crate::{
     model::{Exceeded, RateLimit, Room},
     policy::{
-        Access, CallerLimit, HostPattern, NormalPath, PathFeatures, Per, RouteTable, Rule, UpstreamPolicy,
+        Access, CallerLimit, HostPattern, Mode, NormalPath, PathFeatures, Per, RouteTable, Rule, UpstreamPolicy,
         UpstreamRules,
     },
     registry::{NewClient, NewOrganizationKey},
@@ -39,7 +39,14 @@ fn upstream(
         index,
     };
     UpstreamRules {
-        policy: UpstreamPolicy { name: name.into(), index, audience: None, owners: Vec::new(), limit },
+        policy: UpstreamPolicy {
+            name: name.into(),
+            index,
+            audience: None,
+            owners: Vec::new(),
+            limit,
+            mode: Mode::Enforce,
+        },
         host: HostPattern::Any,
         path: format!("/{name}").parse().unwrap(),
         case_insensitive: false,
@@ -84,6 +91,10 @@ impl Gate {
     }
 
     async fn admit(&self, path: &str, token: &str, from: &str) -> Result<Option<Room>, Refused> {
+        self.permit(path, token, from).await.map(|permit| permit.room().copied())
+    }
+
+    async fn permit(&self, path: &str, token: &str, from: &str) -> Result<Permit, Refused> {
         let mut headers = HeaderMap::new();
         if !token.is_empty() {
             headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
@@ -96,7 +107,7 @@ impl Gate {
             headers: &headers,
             from: Some(from.parse::<IpAddr>().unwrap()),
         };
-        self.guard.admit(&self.table, &self.limits, &incoming).await.map(|permit| permit.room().copied())
+        self.guard.admit(&self.table, &self.limits, &incoming).await
     }
 
     /// `ok`, or the error.
@@ -112,6 +123,21 @@ impl Gate {
         }
         passed
     }
+}
+
+#[tokio::test]
+async fn an_upstream_that_only_observes_is_sent_what_is_beyond_the_limit_too() {
+    let mut upstreams = one(Some(limit(3, Per::Client)));
+    upstreams[0].policy.mode = Mode::Observe;
+    let gate = Gate::new(None, upstreams).await;
+    let token = gate.token("read").await;
+    let mut observed = 0;
+    for _ in 0..10 {
+        let permit = gate.permit("/a/read", &token, HERE).await.unwrap();
+        assert!(permit.identity().is_some());
+        observed += usize::from(permit.decision() == ("would_deny", "rate_limited"));
+    }
+    assert_eq!(observed, 7);
 }
 
 #[tokio::test]

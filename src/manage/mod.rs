@@ -18,6 +18,9 @@
 //! | `/organizations/api-keys` | PUT |
 //! | `/organizations/suborganizations` | POST, GET |
 //! | `/audit` | GET |
+//! | `/report` | GET |
+//!
+//! The report is on the private listener alone: it counts requests of nobody's, too.
 
 mod audit;
 mod body;
@@ -29,6 +32,7 @@ mod error;
 mod organizations;
 mod paging;
 mod refusals;
+mod report;
 mod schema;
 mod secrets;
 mod tokens;
@@ -37,8 +41,10 @@ mod views;
 
 use std::sync::Arc;
 
+use axum::Extension;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub use report::{ObservedView, Observing, ReportView};
 pub use views::{
     ClientView, NewClientView, NewOrganizationView, NewSecretView, OrganizationView, SecretView, TokenView,
 };
@@ -72,6 +78,11 @@ pub fn router<S: Clone + Send + Sync + 'static>(manage: Manage) -> OpenApiRouter
         .with_state(Arc::new(manage));
     description::complete(routes.get_openapi_mut(), longest);
     routes
+}
+
+/// The route of the report, for the private listener.
+pub fn report_router<S: Clone + Send + Sync + 'static>(manage: Manage, observing: Observing) -> OpenApiRouter<S> {
+    OpenApiRouter::new().routes(routes!(report::show)).layer(Extension(observing)).with_state(Arc::new(manage))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! How the values of bodies and queries look in the API's description: each schema says what the value's own parser
 //! takes, to the letter.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use serde_json::json;
 use utoipa::{
@@ -15,11 +15,14 @@ use utoipa::{
 use super::{
     paging::{After, Limit, OrganizationCursor, RowCursor},
     values::{
-        Audiences, Confidential, Grants, LONGEST_URI, MOST, MOST_URIS, Overlap, RedirectUris, Scopes, Seconds,
+        Audiences, Confidential, Grants, LONGEST_URI, MOST, MOST_URIS, Overlap, RedirectUris, Scopes, Seconds, Since,
         UpToAYear,
     },
 };
-use crate::model::{AudienceSet, OrganizationId, ScopeSet};
+use crate::{
+    model::{AudienceSet, OrganizationId, ScopeSet},
+    store::OBSERVED_KEPT,
+};
 
 /// A web address with a host, or another scheme and something after it; no fragment, only the characters of RFC 3986.
 const URI: &str = concat!(
@@ -55,8 +58,8 @@ fn up_to(most: u64) -> String {
     format!("0*({})", alternatives.join("|"))
 }
 
-fn overlap_pattern() -> String {
-    let seconds = MOST.as_secs();
+fn duration_pattern(most: Duration) -> String {
+    let seconds = most.as_secs();
     let units = [("s", 1), ("m", 60), ("h", 60 * 60), ("d", 24 * 60 * 60)];
     let units = units.map(|(unit, factor)| format!("{}{unit}", up_to(seconds / factor)));
     format!("^({})$", units.join("|"))
@@ -92,8 +95,11 @@ described! {
         .description(Some("In seconds, up to the configured maximum."));
     UpToAYear, "UpToAYear", integer(1, i64::try_from(MOST.as_secs()).unwrap_or(i64::MAX))
         .description(Some("In seconds."));
-    Overlap, "Overlap", text(overlap_pattern())
+    Overlap, "Overlap", text(duration_pattern(MOST))
         .description(Some("A whole number and its unit, such as `30s`, `24h` or `7d`; up to 366 days."));
+    Since, "Since", text(duration_pattern(OBSERVED_KEPT))
+        .default(Some(json!("7d")))
+        .description(Some("A whole number and its unit, such as `30m`, `12h` or `7d`; up to 90 days."));
     RedirectUris, "RedirectUris", ArrayBuilder::new()
         .items(text(URI).max_length(Some(LONGEST_URI)))
         .max_items(Some(MOST_URIS))

@@ -4,12 +4,13 @@ mod access;
 mod clients;
 mod credentials;
 mod organizations;
+mod report;
 
 use axum::{Router, body::Body};
 use http::request::Builder;
 use serde_json::{Value, json};
 
-use super::{Manage, router};
+use super::{Manage, Observing, report_router, router};
 use crate::{
     registry::NewOrganizationKey,
     tokens::{IssueRequest, testing::World},
@@ -44,7 +45,9 @@ impl Face {
         let world = World::new();
         let root = world.organization(None).await;
         let (registry, tokens) = (world.registry.clone(), world.tokens.clone());
-        Self { world, root, routes: desk(router(Manage { registry, tokens })) }
+        let manage = || Manage { registry: registry.clone(), tokens: tokens.clone() };
+        let report = report_router(manage(), Observing::new(|| vec!["orders".into()]));
+        Self { routes: desk(router(manage()).merge(report)), world, root }
     }
 
     async fn call(&self, line: &str, organization: &NewOrganizationKey, body: impl Into<Body>) -> Answer {

@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Number;
 
-use crate::model::{AudienceError, AudienceSet, Name, ScopeError, ScopeSet, parse_duration};
+use crate::{
+    model::{AudienceError, AudienceSet, Name, ScopeError, ScopeSet, parse_duration},
+    store::OBSERVED_KEPT,
+};
 
 /// The longest duration that is kept without being checked against a setting: a year.
 pub(super) const MOST: Duration = Duration::from_hours(24 * 366);
@@ -113,6 +116,33 @@ impl TryFrom<Seconds> for UpToAYear {
     }
 }
 
+/// How far back a report goes, such as `12h` or `7d`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Since(Duration);
+
+impl Since {
+    /// The duration.
+    pub(super) const fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl Default for Since {
+    fn default() -> Self {
+        Self(Duration::from_hours(7 * 24))
+    }
+}
+
+impl TryFrom<String> for Since {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let kept = |duration: &Duration| *duration <= OBSERVED_KEPT && !text.ends_with("ms");
+        parse_duration(&text).ok().filter(kept).map(Self).ok_or("must be a duration such as 12h or 7d, up to 90d")
+    }
+}
+
 /// How long old secrets live on, such as `30s`, `24h` or `7d`.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
@@ -186,6 +216,15 @@ mod tests {
         }
         for bad in ["", "7", "-7d", "1month", "367d", "7 dogs", "2000ms"] {
             assert!(Overlap::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_report_goes_back_as_far_as_counts_are_kept() {
+        let read = |text: &str| Since::try_from(text.to_owned()).ok().map(Since::get);
+        assert_eq!((read("90d"), read("12h")), (Some(OBSERVED_KEPT), Some(Duration::from_hours(12))));
+        for bad in ["91d", "7", "", "100ms", "-1d"] {
+            assert_eq!(read(bad), None, "{bad}");
         }
     }
 

@@ -126,6 +126,12 @@ impl ScopeSet {
         }
         Self(self.iter().filter(|scope| other.contains(scope)).cloned().collect())
     }
+
+    /// The scopes that `other` has not.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        Self(self.iter().filter(|scope| !other.contains(scope)).cloned().collect())
+    }
 }
 
 impl<'a> IntoIterator for &'a ScopeSet {

@@ -41,6 +41,14 @@ impl std::ops::Add<Duration> for Timestamp {
     }
 }
 
+impl std::ops::Sub<Duration> for Timestamp {
+    type Output = Self;
+
+    fn sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)))
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_second(self.0) {
@@ -125,7 +133,9 @@ mod tests {
     }
 
     #[test]
-    fn sums_saturate() {
+    fn sums_and_differences_saturate() {
+        let start = Timestamp::from_seconds(i64::MIN) - Duration::from_secs(9);
+        assert_eq!((start.as_seconds(), Timestamp::from_seconds(9) - Duration::from_secs(4)), (i64::MIN, Timestamp(5)));
         let end = Timestamp::from_seconds(i64::MAX) + Duration::from_secs(9);
         assert_eq!(end.as_seconds(), i64::MAX);
         assert_eq!(Timestamp::from_seconds(1).since(Timestamp::from_seconds(5)), Duration::ZERO);

@@ -24,5 +24,5 @@ pub use host::{Host, HostError, HostPattern};
 pub use own::is_own_path;
 pub use path::{NormalPath, PathError};
 pub use pattern::{PathPattern, PathPrefix, PatternError};
-pub use rule::{Access, CallerLimit, MethodSet, Per, Rule, UpstreamPolicy, UpstreamRules};
+pub use rule::{Access, CallerLimit, MethodSet, Mode, Per, Rule, UpstreamPolicy, UpstreamRules};
 pub use table::{Miss, Route, RouteTable};

@@ -116,7 +116,7 @@ fn scan<'a>(all: &'a [UpstreamRules], host: &Host, path: &str) -> Option<(usize,
 fn place(found: &Result<super::Route, Miss>) -> Option<usize> {
     match found {
         Ok(route) => Some(route.upstream.index),
-        Err(Miss::NoRule(upstream) | Miss::Method(upstream, _)) => Some(upstream.index),
+        Err(Miss::NoRule(upstream) | Miss::Method(upstream, ..)) => Some(upstream.index),
         Err(Miss::NoUpstream | Miss::Path(_)) => None,
     }
 }

@@ -106,6 +106,16 @@ pub struct Rule {
     pub index: usize,
 }
 
+/// What an upstream does with a request that may not pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Refuses it.
+    #[default]
+    Enforce,
+    /// Lets it through and says that it would have been refused.
+    Observe,
+}
+
 /// What an upstream asks of every request, whatever the rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamPolicy {
@@ -119,6 +129,16 @@ pub struct UpstreamPolicy {
     pub owners: Vec<OrganizationId>,
     /// How often a caller may come, in place of what all upstreams have in common.
     pub limit: Option<CallerLimit>,
+    /// Whether it refuses what may not pass.
+    pub mode: Mode,
+}
+
+impl UpstreamPolicy {
+    /// Whether it lets through what may not pass.
+    #[must_use]
+    pub fn observes(&self) -> bool {
+        self.mode == Mode::Observe
+    }
 }
 
 /// An upstream's part of the route table, as configured.

@@ -2,12 +2,19 @@
 
 use http::Method;
 
-use super::{Access, MethodSet, PathFeature, PathFeatures, Rule, UpstreamPolicy, UpstreamRules};
+use super::{Access, MethodSet, Mode, PathFeature, PathFeatures, Rule, UpstreamPolicy, UpstreamRules};
 
 /// An upstream on `host` (`*` is any) with rules written as `METHOD,METHOD /path`, where `*` is every method.
 pub(super) fn upstream(name: &str, host: &str, path: &str, rules: &[&str]) -> UpstreamRules {
     UpstreamRules {
-        policy: UpstreamPolicy { name: name.into(), index: 0, audience: None, owners: Vec::new(), limit: None },
+        policy: UpstreamPolicy {
+            name: name.into(),
+            index: 0,
+            audience: None,
+            owners: Vec::new(),
+            limit: None,
+            mode: Mode::Enforce,
+        },
         host: if host == "*" { super::HostPattern::Any } else { host.parse().unwrap() },
         path: path.parse().unwrap(),
         case_insensitive: false,

@@ -28,8 +28,8 @@ pub enum Miss {
     NoUpstream,
     /// The upstream has no rule for the path: 404.
     NoRule(Arc<UpstreamPolicy>),
-    /// The path's rules do not list the method: 405 with these.
-    Method(Arc<UpstreamPolicy>, MethodSet),
+    /// The path's rules, of which this is one, do not list the method: 405 with these.
+    Method(Arc<UpstreamPolicy>, Arc<Rule>, MethodSet),
     /// The path holds what its upstream (none, if there is none) does not allow, or could be read so that another rule
     /// covers it: 400.
     Path(Option<Arc<UpstreamPolicy>>),
@@ -115,9 +115,11 @@ impl RouteTable {
         }
         let rules = rules.ok_or_else(|| Miss::NoRule(upstream.policy.clone()))?;
         let takes = |rule: &&Arc<Rule>| rule.methods.as_ref().is_none_or(|methods| methods.contains(method));
-        match rules.rules.iter().find(takes) {
-            Some(rule) => Ok(Route { upstream: upstream.policy.clone(), rule: rule.clone() }),
-            None => Err(Miss::Method(upstream.policy.clone(), rules.methods.clone())),
+        let policy = upstream.policy.clone();
+        match (rules.rules.iter().find(takes), rules.rules.first()) {
+            (Some(rule), _) => Ok(Route { upstream: policy, rule: rule.clone() }),
+            (None, Some(other)) => Err(Miss::Method(policy, other.clone(), rules.methods.clone())),
+            (None, None) => Err(Miss::NoRule(policy)),
         }
     }
 
@@ -201,7 +203,7 @@ mod tests {
             Ok(route) => format!("{} {}", route.upstream.name, route.rule.path),
             Err(Miss::NoUpstream) => "404".to_owned(),
             Err(Miss::NoRule(upstream)) => format!("404 {}", upstream.name),
-            Err(Miss::Method(upstream, methods)) => format!("405 {} {methods}", upstream.name),
+            Err(Miss::Method(upstream, _, methods)) => format!("405 {} {methods}", upstream.name),
             Err(Miss::Path(None)) => "400".to_owned(),
             Err(Miss::Path(Some(upstream))) => format!("400 {}", upstream.name),
         }

@@ -7,7 +7,10 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 
-use super::change::{Audit, Change};
+use super::{
+    change::{Audit, Change},
+    observed::{Observed, ObservedCount},
+};
 use crate::model::{
     AudienceSet, Client, ClientId, HashedSecret, Name, Organization, OrganizationId, ScopeSet, SecretId, StoredSecret,
     Timestamp, Token, TokenId,
@@ -327,8 +330,22 @@ pub trait Store: Send + Sync + 'static {
     /// Writes down that things were used; a moment earlier than the one known changes nothing.
     async fn record_uses(&self, uses: Vec<Use>) -> Result<(), StoreError>;
 
-    /// Removes at most `limit` rows that are of no use at `now`: expired tokens and secrets, and tokens of clients
-    /// that are gone or of another epoch. Says how many it removed; fewer than `limit` means that it is done.
+    /// Adds to what observing upstreams would have refused. All of it is counted, but of one day no more than `most`
+    /// kinds are kept apart; the further ones are counted under their [`super::ObservedKind::others`].
+    async fn record_observations(&self, counts: Vec<ObservedCount>, most: u32) -> Result<(), StoreError>;
+
+    /// What observing upstreams would have refused: the `limit` most frequent kinds that were seen since then, each with
+    /// the counts of the whole days (in UTC) from that of `since` on. With `within`, those of the clients of this
+    /// organisation and of those that are, or were until they were deleted, below it, and those of no client.
+    async fn observations(
+        &self,
+        since: Timestamp,
+        within: Option<OrganizationId>,
+        limit: u32,
+    ) -> Result<Vec<Observed>, StoreError>;
+
+    /// Removes at most `limit` rows that are of no use at `now`: expired tokens and secrets, tokens of clients that are
+    /// gone or of another epoch, and what was observed on days before [`super::OBSERVED_KEPT`]. Says how many it removed; fewer than `limit` means that it is done.
     async fn sweep(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
     // --- Changes

@@ -6,6 +6,7 @@
 mod api;
 mod change;
 mod feed;
+mod observed;
 mod sqlite;
 mod uses;
 
@@ -15,5 +16,8 @@ pub use api::{
 };
 pub use change::{Action, Actor, Audit, Change, Subject};
 pub use feed::follow;
+pub use observed::{
+    Missing, OBSERVED_KEPT, Observations, Observed, ObservedCount, ObservedDetails, ObservedKind, write_observations,
+};
 pub use sqlite::SqliteStore;
 pub use uses::{UseMark, Uses, write_uses};

@@ -18,6 +18,7 @@ mod identity;
 mod journey;
 mod libraries;
 mod limits;
+mod observe;
 mod paths;
 mod reload;
 mod rfc;

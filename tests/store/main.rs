@@ -146,6 +146,7 @@ macro_rules! changes_to {
 // Below the macros that they use.
 mod changes;
 mod clients;
+mod observed;
 mod organizations;
 mod pages;
 mod processes;

@@ -126,7 +126,7 @@ const MISTAKES: &[(&str, &str, usize, &str)] = &[
     ("upstreams.orders", "audience = 'a b'", 12, "an audience is"),
     ("upstreams.orders", "owners = ['me']", 11, "not an organisation id"),
     ("upstreams.orders", "owners = []", 10, "empty"),
-    ("upstreams.orders", "mode = 'observe'", 8, "not supported yet"),
+    ("upstreams.orders", "mode = 'watch'", 8, "not a known value"),
     ("upstreams.orders", "forward_authorization = 0", 25, "`true` or `false`"),
     ("upstreams.orders", "set_headers = { Transfer_Encoding = 'x' }", 17, "connection"),
     ("upstreams.orders", "set_headers = { X-A = 'x', x_a = 'y' }", 28, "named twice"),

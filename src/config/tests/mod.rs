@@ -58,7 +58,7 @@ fn an_upstream_is_read_whole() {
     let text = "[server]\npublic_url = 'https://api.example.com/gate/'\nmethods = ['PROPFIND']
         [upstreams.orders]
         servers = ['10.0.0.5:8080', '[fd00::1]:80', 'http://Name:1']
-        host = '*.Example.com'\npath = '/orders'\nhost_header = 'legacy:81'
+        host = '*.Example.com'\npath = '/orders'\nmode = 'observe'\nhost_header = 'legacy:81'
         set_headers = { X-Plain = 'text' }\nremove_headers = ['X-Debug']
         [[upstreams.orders.rules]]
         methods = ['GET', 'PROPFIND']\nany_scope = ['b', 'a']
@@ -73,6 +73,7 @@ fn an_upstream_is_read_whole() {
     assert!(!upstream.set_headers[0].1.is_sensitive());
     assert_eq!(upstream.remove_headers, [HeaderName::from_static("x-debug")]);
     assert_eq!(upstream.rules.host.to_string(), "*.example.com");
+    assert!(upstream.rules.policy.observes() && !read(UPSTREAM).settings.live.upstreams[0].rules.policy.observes());
     let [first, second] = &*upstream.rules.rules else { panic!() };
     assert_eq!(first.path.to_string(), "/orders/**");
     assert!(first.methods.as_ref().unwrap().contains(&Method::HEAD));

@@ -24,9 +24,9 @@ use crate::{
     guard::Guard,
     model::{AudienceSet, Clock, SystemClock},
     observe::Metrics,
-    policy::{Access, HostPattern, PathFeatures, PathPattern, PathPrefix, Rule, UpstreamPolicy, UpstreamRules},
+    policy::{Access, HostPattern, Mode, PathFeatures, PathPattern, PathPrefix, Rule, UpstreamPolicy, UpstreamRules},
     registry::{ClientDraft, Passwords, Registry, RegistryParts, RegistrySettings},
-    store::{Actor, Audit, SqliteStore, Uses},
+    store::{Actor, Audit, Observations, SqliteStore, Uses},
     tokens::{IssueRequest, Tokens},
     web::desk,
 };
@@ -68,7 +68,14 @@ pub(in crate::edge) fn upstream_settings(name: &str, path: &str, port: u16) -> U
     let all = PathPattern::all_of(&prefix);
     UpstreamSettings {
         rules: UpstreamRules {
-            policy: UpstreamPolicy { name: name.into(), index: 0, audience: None, owners: Vec::new(), limit: None },
+            policy: UpstreamPolicy {
+                name: name.into(),
+                index: 0,
+                audience: None,
+                owners: Vec::new(),
+                limit: None,
+                mode: Mode::Enforce,
+            },
             host: HostPattern::Any,
             path: prefix,
             case_insensitive: false,
@@ -247,6 +254,7 @@ impl House {
             live: live.clone(),
             guard: Guard::new(tokens.clone()),
             tokens: tokens.clone(),
+            observations: Arc::new(Observations::new(Arc::new(SystemClock))),
             router: router(),
             metrics: metrics.clone(),
             access_log: true,

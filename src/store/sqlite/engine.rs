@@ -2,14 +2,15 @@
 
 use async_trait::async_trait;
 
-use super::{SqliteStore, changes, clients, organizations, rows, secrets, sweep, tokens};
+use super::{SqliteStore, changes, clients, observed, organizations, rows, secrets, sweep, tokens};
 use crate::{
     model::{
         Client, ClientId, HashedSecret, Organization, OrganizationId, SecretId, StoredSecret, Timestamp, Token, TokenId,
     },
     store::{
         Audit, Change, ClientUpdate, ClientWithSecrets, CreateClient, DeleteOrganization, DeleteSecret, InsertSecret,
-        InsertToken, NewOrganization, OrganizationWithKey, Page, PageOf, Store, StoreError, Use,
+        InsertToken, NewOrganization, Observed, ObservedCount, OrganizationWithKey, Page, PageOf, Store, StoreError,
+        Use,
     },
 };
 
@@ -134,6 +135,19 @@ impl Store for SqliteStore {
 
     async fn record_uses(&self, uses: Vec<Use>) -> Result<(), StoreError> {
         self.write("record_uses", move |db| sweep::record_uses(db, &uses)).await
+    }
+
+    async fn record_observations(&self, counts: Vec<ObservedCount>, most: u32) -> Result<(), StoreError> {
+        self.write("record_observations", move |db| observed::record(db, &counts, most)).await
+    }
+
+    async fn observations(
+        &self,
+        since: Timestamp,
+        within: Option<OrganizationId>,
+        limit: u32,
+    ) -> Result<Vec<Observed>, StoreError> {
+        self.read("observations", move |db| observed::since(db, since, within, limit)).await
     }
 
     async fn sweep(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError> {

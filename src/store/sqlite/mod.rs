@@ -7,6 +7,7 @@ mod changes;
 mod clients;
 mod engine;
 mod errors;
+mod observed;
 mod open;
 mod organizations;
 mod readers;

@@ -12,7 +12,7 @@ use crate::{model::random_bytes, store::OpenError};
 pub(super) const APPLICATION_ID: i32 = 0x5072_7463;
 
 /// The newest schema known here.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// The step at index `n` leads from schema `n` to `n + 1`; schema 0 is the empty file. A step that was released is
 /// never changed.
@@ -113,6 +113,25 @@ const MIGRATIONS: &[&str] = &[
     CREATE TRIGGER tokens_ended AFTER UPDATE OF token_epoch ON clients BEGIN
         UPDATE clients SET token_count = 0 WHERE id = new.id;
     END;
+",
+    "
+    -- What observing upstreams would have refused, by day since 1970. What a kind has not is an empty text or blob.
+    CREATE TABLE observed (
+        id INTEGER PRIMARY KEY,
+        day INTEGER NOT NULL,
+        upstream TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        method TEXT NOT NULL,
+        client BLOB NOT NULL,
+        owner BLOB NOT NULL,
+        scopes TEXT NOT NULL,
+        any_scope INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        first_seen INTEGER NOT NULL,
+        last_seen INTEGER NOT NULL,
+        UNIQUE (day, upstream, reason, rule, method, client, owner, scopes, any_scope)
+    ) STRICT;
 ",
 ];
 
@@ -248,6 +267,7 @@ mod tests {
         assert_eq!(store.insert_token(token(5), 2).await, Ok(InsertToken::TooMany { room_at }));
         assert_eq!(count(BUSY), 2);
         assert!(store.token(token(3).id).await.unwrap().is_some(), "what is dead otherwise is left to the sweep");
+        assert_eq!(store.observations(Timestamp::from_seconds(0), None, 9).await, Ok(vec![]));
     }
 
     #[tokio::test]

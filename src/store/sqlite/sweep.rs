@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use super::rows::execute;
 use crate::{
     model::Timestamp,
-    store::{StoreError, Use},
+    store::{OBSERVED_KEPT, StoreError, Use, observed::day},
 };
 
 /// A moment earlier than the one known changes nothing.
@@ -29,6 +29,7 @@ pub(super) fn record_uses(db: &Connection, uses: &[Use]) -> Result<(), StoreErro
 
 /// Removes the expired first, then the dead, as long as there is room under `limit`.
 pub(super) fn sweep(db: &Connection, now: Timestamp, limit: u32) -> Result<u32, StoreError> {
+    let kept_since = day(now - OBSERVED_KEPT);
     let now = now.as_seconds();
     let mut room = limit;
     for sql in [
@@ -37,6 +38,8 @@ pub(super) fn sweep(db: &Connection, now: Timestamp, limit: u32) -> Result<u32, 
     ] {
         room -= removed(execute(db, sql, params![now, room])?, room);
     }
+    let old = "DELETE FROM observed WHERE id IN (SELECT id FROM observed WHERE day < ?1 LIMIT ?2)";
+    room -= removed(execute(db, old, params![kept_since, room])?, room);
     // The list of what ended leads: looking at each token for whether it is dead would take long when there are many.
     let dead = "DELETE FROM tokens WHERE seq IN (
                     SELECT tokens.seq FROM ended_epochs CROSS JOIN tokens
