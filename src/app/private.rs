@@ -14,23 +14,22 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-/// The most connections at once: many for those who run the gateway, few enough to leave the public door its own.
-const MOST: usize = 512;
 /// How long to wait before listening again when the system gives no more connections (descriptors, memory).
 const BREATH: Duration = Duration::from_millis(100);
 
 /// Serves until `stopping`, then lets what runs end. `header_timeout` is for a request's whole head, and for the time
-/// that a connection may be idle before it.
+/// that a connection may be idle before it; `most` is how many connections there may be at once.
 pub(super) async fn serve(
     listener: TcpListener,
     routes: Router,
     header_timeout: Duration,
+    most: usize,
     stopping: CancellationToken,
 ) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(header_timeout);
     let graceful = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(MOST));
+    let room = Arc::new(Semaphore::new(most));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,

@@ -55,7 +55,8 @@ pub(super) fn upstreams(table: &Table<'_>, shared: &Shared<'_>) -> LiveSettings 
     for upstream in &placed {
         upstream.identity.reserve(&mut reserved);
     }
-    LiveSettings { upstreams: placed.into_iter().map(|upstream| upstream.settings).collect(), reserved }
+    let upstreams = placed.into_iter().map(|upstream| upstream.settings).collect();
+    LiveSettings { upstreams, reserved, ..LiveSettings::default() }
 }
 
 fn is_name(name: &str) -> bool {

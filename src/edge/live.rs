@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 
-use super::{LiveSettings, ReservedNames, Upstream};
+use super::{DoorTls, LiveSettings, ReservedNames, Upstream};
 use crate::policy::{RouteTable, TableError};
 
 /// How often the names of servers are resolved anew.
@@ -14,6 +14,7 @@ const REFRESH: Duration = Duration::from_secs(30);
 /// What is in force.
 #[derive(Debug)]
 pub struct Live {
+    pub(super) tls: Option<DoorTls>,
     pub(super) table: RouteTable,
     pub(super) upstreams: Vec<Arc<Upstream>>,
     pub(super) reserved: ReservedNames,
@@ -26,7 +27,7 @@ impl Live {
     /// # Errors
     /// Every [`TableError`] that the rules hold.
     pub fn build(settings: LiveSettings, expose_management: bool) -> Result<Self, Vec<TableError>> {
-        let LiveSettings { mut upstreams, mut reserved } = settings;
+        let LiveSettings { tls, mut upstreams, mut reserved } = settings;
         // A permit names its upstream by this place.
         for (index, upstream) in upstreams.iter_mut().enumerate() {
             upstream.rules.policy.index = index;
@@ -34,7 +35,19 @@ impl Live {
         let rules = upstreams.iter().map(|upstream| upstream.rules.clone()).collect();
         let table = RouteTable::compile(rules, expose_management)?;
         reserved.add_family("X-Portcullis-");
-        Ok(Self { table, upstreams: upstreams.into_iter().map(|one| Arc::new(Upstream::new(one))).collect(), reserved })
+        Ok(Self {
+            tls,
+            table,
+            upstreams: upstreams.into_iter().map(|one| Arc::new(Upstream::new(one))).collect(),
+            reserved,
+        })
+    }
+
+    /// Takes over TLS as `known` has it, where this one would begin or end to speak it: only a restart does.
+    pub fn keep_tls(&mut self, known: &Self) {
+        if self.tls.is_some() != known.tls.is_some() {
+            self.tls.clone_from(&known.tls);
+        }
     }
 
     /// Takes over what `known` knows of the servers of both, so that a reload does not depend on every name being

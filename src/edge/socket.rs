@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::{
     ServerSettings,
     framing::{Body, HeadScan, HeadSize, Seen},
+    pace::Pace,
     watch::Watch,
 };
 
@@ -60,13 +61,18 @@ pub(super) struct WatchedSocket {
     held: BytesMut,
     /// The client sends nothing more.
     ended: bool,
+    /// How fast it sends its body, and takes its answer.
+    sends: Pace,
+    takes: Pace,
 }
 
 impl WatchedSocket {
     pub(super) fn new(socket: Stream, watch: Arc<Watch>, settings: Arc<ServerSettings>, apology: Apology) -> Self {
         let turn = Turn::Head(HeadScan::default());
-        let socket = Some(socket);
-        Self { socket, watch, settings, apology, pending: None, turn, held: BytesMut::new(), ended: false }
+        let pace = || Pace::new(settings.min_body_rate, settings.body_timeout);
+        let (sends, takes) = (pace(), pace());
+        let (socket, held) = (Some(socket), BytesMut::new());
+        Self { socket, watch, settings, apology, pending: None, turn, held, ended: false, sends, takes }
     }
 
     fn socket(&mut self) -> io::Result<Pin<&mut Stream>> {
@@ -125,8 +131,13 @@ impl WatchedSocket {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         if self.held.is_empty() && !self.ended {
-            if self.socket()?.poll_read(context, buffer)?.is_pending() {
+            let read = self.socket()?.poll_read(context, buffer);
+            if read.is_pending() {
                 self.watch.awaits_body();
+            }
+            if read.is_ready() || self.watch.body_was_asked() {
+                ready!(self.sends.note(read, |()| buffer.filled().len() - before))?;
+            } else {
                 return Poll::Pending;
             }
             self.note_end(buffer.filled().len() - before);
@@ -174,6 +185,16 @@ impl WatchedSocket {
         }
         self.pending = Some(words);
         Poll::Ready(Ok(()))
+    }
+
+    /// Notes how a write went, and lets go of a client that takes its answer too slowly.
+    fn note_taken<T>(&mut self, written: Poll<io::Result<T>>, bytes: impl FnOnce(&T) -> usize) -> Poll<io::Result<T>> {
+        let written = self.watch.note(written);
+        let noted = self.takes.note(written, bytes);
+        if matches!(&noted, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut) {
+            self.socket = None;
+        }
+        noted
     }
 
     const fn head_size(&self) -> HeadSize {
@@ -236,7 +257,10 @@ impl AsyncRead for WatchedSocket {
                 }
                 Turn::Announced(_) => match self.watch.take_body() {
                     Some(body) if body.is_done() => self.turn = Turn::Wait,
-                    Some(body) => self.turn = Turn::Body(body),
+                    Some(body) => {
+                        self.sends.restart();
+                        self.turn = Turn::Body(body);
+                    }
                     None => return self.poll_early(context),
                 },
                 Turn::Body(body) => return self.poll_body(context, buffer, body),
@@ -264,12 +288,12 @@ impl AsyncWrite for WatchedSocket {
             return Poll::Ready(Ok(bytes.len()));
         }
         let written = self.socket()?.poll_write(context, bytes);
-        self.watch.note(written)
+        self.note_taken(written, |written| *written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = self.socket()?.poll_flush(context);
-        self.watch.note(flushed)
+        self.note_taken(flushed, |()| 0)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -288,7 +312,7 @@ impl AsyncWrite for WatchedSocket {
             return Poll::Ready(Ok(first.len()));
         }
         let written = self.socket()?.poll_write_vectored(context, slices);
-        self.watch.note(written)
+        self.note_taken(written, |written| *written)
     }
 
     fn is_write_vectored(&self) -> bool {

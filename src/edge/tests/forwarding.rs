@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 use super::harness::{
     House, OK, Recorder, Reply, answer, dead_port, guarded, server, server_settings, status, upstream_settings,
 };
-use crate::edge::{Live, LiveSettings, ReservedNames};
+use crate::edge::{Live, LiveSettings};
 
 async fn open(upstream: &Recorder) -> House {
     House::open(server_settings(), vec![upstream_settings("open", "/", upstream.port)]).await
@@ -228,8 +228,7 @@ async fn a_request_keeps_the_rules_that_it_began_with_and_the_next_has_the_new_o
     let upstream = Recorder::start(&[OK]).await;
     let house = open(&upstream).await;
     assert_eq!(status(&house.get("/", "").await), "200");
-    let closed =
-        LiveSettings { upstreams: vec![guarded("closed", "/", upstream.port)], reserved: ReservedNames::default() };
+    let closed = LiveSettings { upstreams: vec![guarded("closed", "/", upstream.port)], ..LiveSettings::default() };
     house.live.store(Live::build(closed, false).unwrap().into());
     assert_eq!(status(&house.get("/", "").await), "401");
 }

@@ -18,8 +18,8 @@ use tokio::{
 
 use crate::{
     edge::{
-        Gateway, GatewayParts, HostHeader, IdentityNames, ListStyle, Live, LiveSettings, PublicServer, ReservedNames,
-        Server, ServerSettings, UpstreamSettings, bind,
+        Gateway, GatewayParts, HostHeader, IdentityNames, ListStyle, Live, LiveSettings, PublicServer, Server,
+        ServerSettings, UpstreamSettings, bind,
     },
     guard::Guard,
     model::{AudienceSet, Clock, SystemClock},
@@ -57,6 +57,9 @@ pub(in crate::edge) fn server_settings() -> ServerSettings {
         idle_timeout: Duration::from_mins(1),
         body_timeout: Duration::from_secs(30),
         max_connections: 100,
+        max_connections_per_address: 1000,
+        max_requests_per_connection: 1000,
+        min_body_rate: 0,
         shutdown_grace: Duration::from_secs(30),
     }
 }
@@ -235,7 +238,7 @@ impl House {
         let metrics = Arc::new(Metrics::new().unwrap());
         let registry = registry(folder.path(), &metrics);
         let tokens = Arc::new(Tokens::new(registry.clone(), Uses::new().0));
-        let live = Live::build(LiveSettings { upstreams, reserved: ReservedNames::default() }, false).unwrap();
+        let live = Live::build(LiveSettings { upstreams, ..LiveSettings::default() }, false).unwrap();
         live.resolve().await;
         let live = Arc::new(ArcSwap::from_pointee(live));
         let listeners = bind(&settings.listen).unwrap();
