@@ -125,13 +125,12 @@ impl App {
                 () = async { live.load_full().resolve().await } => {}
                 _ = signals.stop() => return Ok(None),
             }
-            let mut parts = Parts::start(&settings, &descriptors, services, &live, private).await?;
+            let mut parts = Parts::start(&settings, descriptors, services, &live, private).await?;
             if let Some(source) = source {
                 let reload = Reload { source, live: live.clone(), running: settings.clone(), metrics: parts.metrics() };
                 parts.tasks.spawn(named("the reload", reload::on_change(reload, hangups)));
             }
-            let mut door =
-                PublicServer::start(public, parts.gateway(&settings, &descriptors, &live)).map_err(system)?;
+            let mut door = PublicServer::start(public, parts.gateway(&settings, descriptors, &live)).map_err(system)?;
             let (listen, admin) = (&settings.server.listen, settings.admin_listen);
             tracing::info!(?listen, %admin, version = env!("CARGO_PKG_VERSION"), "ready");
 
@@ -168,7 +167,7 @@ struct Parts {
 impl Parts {
     async fn start(
         settings: &Settings,
-        descriptors: &Descriptors,
+        descriptors: Descriptors,
         mut services: Services,
         live: &Arc<ArcSwap<Live>>,
         private: std::net::TcpListener,
@@ -196,7 +195,7 @@ impl Parts {
         self.services.registry.metrics().clone()
     }
 
-    fn gateway(&self, settings: &Settings, descriptors: &Descriptors, live: &Arc<ArcSwap<Live>>) -> Gateway {
+    fn gateway(&self, settings: &Settings, descriptors: Descriptors, live: &Arc<ArcSwap<Live>>) -> Gateway {
         let expose = settings.server.expose_management;
         let oauth = oauth_router(settings, &self.services, expose);
         let router = if expose {

@@ -10,12 +10,14 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{net::TcpListener, sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// How long to wait before listening again when the system gives no more connections (descriptors, memory).
 const BREATH: Duration = Duration::from_millis(100);
+/// How often that is said at most.
+const COMPLAINT: Duration = Duration::from_secs(1);
 
 /// Serves until `stopping`, then lets what runs end. `header_timeout` is for a request's whole head, and for the time
 /// that a connection may be idle before it; `most` is how many connections there may be at once.
@@ -30,6 +32,7 @@ pub(super) async fn serve(
     http.timer(TokioTimer::new()).header_read_timeout(header_timeout);
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(most));
+    let mut complained: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -53,7 +56,10 @@ pub(super) async fn serve(
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "the private listener got no connection");
+                if complained.is_none_or(|last| last.elapsed() >= COMPLAINT) {
+                    tracing::warn!(%error, "the private listener got no connection from the system");
+                    complained = Some(Instant::now());
+                }
                 tokio::time::sleep(BREATH).await;
             }
         }

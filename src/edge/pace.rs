@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn whoever_brings_a_byte_just_in_time_is_too_slow() {
         let mut pace = Pace::new(100, 10 * SECOND);
-        let late = (0..).find(|_| pace.is_too_slow(1, SECOND));
+        let late = (0..100).find(|_| pace.is_too_slow(1, SECOND));
         assert_eq!(late, Some(9));
     }
 

@@ -35,7 +35,8 @@ pub struct ServerSettings {
     pub idle_timeout: Duration,
     /// Time between two reads of a request's body, and that its pace is judged over.
     pub body_timeout: Duration,
-    /// Bytes a second that a client must send of a body, or take of an answer, while it is waited for; 0 for any.
+    /// Bytes a second that a client must send of a body, or take of an answer, while it is waited for; 0 for any. An
+    /// answer is judged over `idle_timeout`.
     pub min_body_rate: u64,
     /// Connections in all; one more is closed at once.
     pub max_connections: usize,

@@ -6,6 +6,7 @@
 //! answers a head that it cannot read with bare words of its own, an answer of ours is written in their place.
 
 mod passed_on;
+mod written;
 
 use std::{
     io,
@@ -69,8 +70,9 @@ pub(super) struct WatchedSocket {
 impl WatchedSocket {
     pub(super) fn new(socket: Stream, watch: Arc<Watch>, settings: Arc<ServerSettings>, apology: Apology) -> Self {
         let turn = Turn::Head(HeadScan::default());
-        let pace = || Pace::new(settings.min_body_rate, settings.body_timeout);
-        let (sends, takes) = (pace(), pace());
+        let sends = Pace::new(settings.min_body_rate, settings.body_timeout);
+        // One that takes nothing for so long is cut anyway; longer pauses in all are judged by what it took.
+        let takes = Pace::new(settings.min_body_rate, settings.idle_timeout);
         let (socket, held) = (Some(socket), BytesMut::new());
         Self { socket, watch, settings, apology, pending: None, turn, held, ended: false, sends, takes }
     }
@@ -187,33 +189,12 @@ impl WatchedSocket {
         Poll::Ready(Ok(()))
     }
 
-    /// Notes how a write went, and lets go of a client that takes its answer too slowly.
-    fn note_taken<T>(&mut self, written: Poll<io::Result<T>>, bytes: impl FnOnce(&T) -> usize) -> Poll<io::Result<T>> {
-        let written = self.watch.note(written);
-        let noted = self.takes.note(written, bytes);
-        if matches!(&noted, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut) {
-            self.socket = None;
-        }
-        noted
-    }
-
     const fn head_size(&self) -> HeadSize {
         match &self.turn {
             Turn::Head(scan) => scan.size(),
             Turn::Hand(_, size) | Turn::Announced(size) | Turn::Refused(size) => *size,
             Turn::Body(_) | Turn::Wait | Turn::Open => HeadSize { first_line: 0, lines: 0, fields: 0 },
         }
-    }
-}
-
-impl Watch {
-    /// Notes how a write went.
-    fn note<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        match written {
-            Poll::Ready(_) => self.written(),
-            Poll::Pending => self.stalled(),
-        }
-        written
     }
 }
 
