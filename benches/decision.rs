@@ -19,11 +19,12 @@ use criterion::{BenchmarkId, Criterion};
 use futures_util::{FutureExt, future::try_join_all};
 use http::{HeaderMap, HeaderValue, Method, header};
 use portcullis::{
-    guard::{Guard, Incoming},
+    guard::{CallerLimits, Guard, Incoming},
     model::{CheckKey, Clock, OrganizationId, SecretKind, SecretText, SystemClock, TokenId},
     observe::Metrics,
     policy::{
-        Access, Host, HostPattern, MethodSet, NormalPath, PathFeatures, RouteTable, Rule, UpstreamPolicy, UpstreamRules,
+        Access, Host, HostPattern, MethodSet, Mode, NormalPath, PathFeatures, RouteTable, Rule, UpstreamPolicy,
+        UpstreamRules,
     },
     registry::{AuthenticatedClient, ClientDraft, Passwords, Registry, RegistryParts, RegistrySettings},
     store::{Action, Actor, Audit, Change, SqliteStore, Store, Subject, Uses},
@@ -71,6 +72,8 @@ fn configured(upstream: usize, rules: usize) -> Outcome<UpstreamRules> {
             path: format!("/api{upstream}/orders{rule}/{{id}}").parse()?,
             methods: Some(MethodSet::new([Method::GET])),
             access: Access::AllScopes(SCOPE.parse()?),
+            limit: None,
+            index: rule,
         })
     };
     Ok(UpstreamRules {
@@ -79,6 +82,8 @@ fn configured(upstream: usize, rules: usize) -> Outcome<UpstreamRules> {
             index: upstream,
             audience: None,
             owners: Vec::new(),
+            limit: None,
+            mode: Mode::Enforce,
         },
         host: HostPattern::Any,
         path: format!("/api{upstream}").parse()?,
@@ -245,11 +250,12 @@ fn admit(criterion: &mut Criterion, rules: &[Rules], worlds: &Worlds) {
             let world = worlds.of(1);
             let headers = headers(world.known(1).next().unwrap());
             let guard = Guard::new(world.tokens.clone());
+            let limits = CallerLimits::new(None, &[], Arc::new(SystemClock));
             bencher.iter(|| {
                 let path = paths.next().unwrap();
                 let (host, method) = (&rules.host, &Method::GET);
-                let incoming = Incoming { host, path, query: Some("page=2"), method, headers: &headers };
-                guard.admit(&rules.table, &incoming).now_or_never().unwrap().unwrap()
+                let incoming = Incoming { host, path, query: Some("page=2"), method, headers: &headers, from: None };
+                guard.admit(&rules.table, &limits, &incoming).now_or_never().unwrap().unwrap()
             });
         });
     }

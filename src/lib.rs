@@ -38,7 +38,7 @@
 //!
 //! # The walk of a proxied request
 //!
-//! `edge::door` admits the connection → `edge::gateway` takes a snapshot and a request id → `edge::intake` reads target,
+//! `edge::accept` lets the connection in, under TLS if that is set → `edge::door` → `edge::gateway` takes a snapshot and a request id → `edge::intake` reads target,
 //! host, framing and sizes, or refuses → ours? answered by the router (`edge::desk`) → [`guard`]: rule, bearer, audience,
 //! owner, scopes, limits → `edge::upstream` picks a server from the permit → `edge::headers` strips, then identifies → the answer
 //! passes → `edge::exchange` leaves one record: a line of the access log and the metrics.

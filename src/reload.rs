@@ -1,12 +1,13 @@
-//! Floor 6, reload: SIGHUP reads the configuration anew and swaps what a reload replaces, whole or not at all.
+//! Floor 6, reload: SIGHUP, and a change of a file that the configuration names for TLS, read the configuration anew and
+//! swap what a reload replaces, whole or not at all.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{future::pending, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::signal::unix::Signal;
 
 use crate::{
-    config::{Environment, Purpose, Settings, load, restart_needed},
+    config::{Environment, Purpose, Settings, WatchedFile, load, restart_needed},
     edge::Live,
     model::{Clock, SystemClock},
     observe::Metrics,
@@ -14,6 +15,9 @@ use crate::{
 
 /// How long the new rules wait for the names of their upstreams.
 const RESOLUTION: Duration = Duration::from_millis(500);
+
+/// How often files are looked at. One that changes is read when it has not changed for as long, whole by then.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What a reload works with.
 pub(crate) struct Reload {
@@ -27,13 +31,23 @@ pub(crate) struct Reload {
     pub(crate) metrics: Arc<Metrics>,
 }
 
-/// Reloads at each SIGHUP; ends only when there can be none any more.
-pub(crate) async fn on_hangup(reload: Reload, mut hangups: Signal) {
+/// Reloads at each SIGHUP, and when files change; ends only when there can be no SIGHUP any more.
+pub(crate) async fn on_change(reload: Reload, mut hangups: Signal) {
     reload.metrics.config_last_reload.set(SystemClock.now().as_seconds());
-    while hangups.recv().await.is_some() {
-        let ok = reload.once().await;
-        reload.metrics.count_reload(ok);
-        if ok {
+    let mut files = reload.running.files.clone();
+    loop {
+        tokio::select! {
+            hangup = hangups.recv() => if hangup.is_none() { return },
+            changed = change(&files) => {
+                tracing::info!("a file that the configuration names for TLS has changed");
+                // If that is no reason to change anything, the next change may be one.
+                files = changed;
+            }
+        }
+        let read = reload.once().await;
+        reload.metrics.count_reload(read.is_some());
+        if let Some(read) = read {
+            files = read;
             reload.metrics.config_last_reload.set(SystemClock.now().as_seconds());
         }
     }
@@ -50,16 +64,35 @@ pub(crate) fn warn_of_observing(live: &Live) {
     }
 }
 
+/// Waits until a file is another than it was, and gives all of them as they are then.
+async fn change(files: &[WatchedFile]) -> Vec<WatchedFile> {
+    if files.is_empty() {
+        return pending().await;
+    }
+    let mut last = files.to_vec();
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let seen = last.clone();
+        // A folder over a network may keep whoever asks waiting.
+        let look = tokio::task::spawn_blocking(move || seen.iter().map(WatchedFile::now).collect());
+        let Ok(now) = look.await else { continue };
+        if now == last && now != files {
+            return now;
+        }
+        last = now;
+    }
+}
+
 impl Reload {
-    /// Reads, checks and swaps. Whether the new configuration is in force.
-    async fn once(&self) -> bool {
+    /// Reads, checks and swaps. The files to watch from then on; nothing if all stays as it was.
+    async fn once(&self) -> Option<Vec<WatchedFile>> {
         let loaded = match load(&self.source, &Environment::of_process(), Purpose::Serve) {
             Ok(loaded) => loaded,
             Err(report) => {
                 for mistake in report.diagnostics() {
-                    tracing::error!("the configuration is not reloaded, the old rules stay: {mistake}");
+                    tracing::error!("the configuration is not reloaded, what is in force stays: {mistake}");
                 }
-                return false;
+                return None;
             }
         };
         for warning in loaded.warnings.diagnostics() {
@@ -71,11 +104,12 @@ impl Reload {
             Ok(live) => live,
             Err(errors) => {
                 for error in errors {
-                    tracing::error!("the configuration is not reloaded, the old rules stay: {}", error.message);
+                    tracing::error!("the configuration is not reloaded, what is in force stays: {}", error.message);
                 }
-                return false;
+                return None;
             }
         };
+        live.keep_tls(&self.live.load());
         live.inherit(&self.live.load());
         let live = Arc::new(live);
         let resolved = tokio::time::timeout(RESOLUTION, live.resolve()).await.is_ok();
@@ -91,7 +125,9 @@ impl Reload {
                 "these keys have changed and need a restart; the rest is in force"
             );
         }
-        tracing::info!("the configuration is reloaded: its upstreams, rules, limits and identity names are in force");
-        true
+        tracing::info!(
+            "the configuration is reloaded: its certificates, upstreams, rules, limits and identity names are in force"
+        );
+        Some(loaded.settings.files)
     }
 }

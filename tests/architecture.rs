@@ -20,8 +20,9 @@ const FLOORS: [&[&str]; 7] = [
 ];
 
 /// Crates that are named in these places only.
-const AT_HOME: [(&str, &[&str]); 8] = [
+const AT_HOME: [(&str, &[&str]); 9] = [
     ("pingora", &["edge", "app"]),
+    ("rustls", &["edge"]),
     ("rusqlite", &["store/sqlite"]),
     ("clap", &["cli", "main"]),
     ("toml", &["config"]),

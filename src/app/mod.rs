@@ -1,5 +1,6 @@
 //! Floor 6, assembly: builds every part from its own settings, top to bottom, then runs them until told to stop.
 
+mod descriptors;
 mod housekeeping;
 mod private;
 mod services;
@@ -15,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     api_doc::{Description, described, described_with_page},
     config::Settings,
-    edge::{Gateway, GatewayParts, Live, PublicServer, bind, refresh_addresses},
+    edge::{Gateway, GatewayParts, Live, PublicServer, ServerSettings, bind, refresh_addresses},
     guard::Guard,
     manage::{self, Manage, Observing},
     oauth::{self, Oauth},
@@ -26,6 +27,7 @@ use crate::{
     web::desk,
 };
 
+use descriptors::Descriptors;
 pub use services::Services;
 pub(crate) use signals::Signals;
 
@@ -63,6 +65,7 @@ pub enum AppError {
 #[derive(Debug)]
 pub struct App {
     settings: Settings,
+    descriptors: Descriptors,
     services: Services,
     live: Arc<ArcSwap<Live>>,
     runtime: Runtime,
@@ -76,6 +79,7 @@ impl App {
     /// # Errors
     /// [`AppError`]; nothing was started then.
     pub fn build(settings: Settings) -> Result<Self, AppError> {
+        let descriptors = Descriptors::of_process();
         let live = Live::build(settings.live.clone(), settings.server.expose_management).map_err(AppError::Rules)?;
         let listen = |key| move |(address, error)| AppError::Listen { address, key, error };
         let public = bind(&settings.server.listen).map_err(listen("server.listen"))?;
@@ -91,7 +95,7 @@ impl App {
             .build()
             .map_err(system)?;
         let live = Arc::new(ArcSwap::from_pointee(live));
-        Ok(Self { settings, services, live, runtime, public, private })
+        Ok(Self { settings, descriptors, services, live, runtime, public, private })
     }
 
     /// The services over the store.
@@ -112,7 +116,7 @@ impl App {
     /// # Errors
     /// [`AppError`] if a part fails that must not.
     pub fn run<T>(self, source: Option<PathBuf>, beside: impl Future<Output = T>) -> Result<Option<T>, AppError> {
-        let Self { settings, services, live, runtime, public, private } = self;
+        let Self { settings, descriptors, services, live, runtime, public, private } = self;
         let grace = settings.server.shutdown_grace;
         let served = runtime.block_on(async {
             let mut signals = Signals::new().map_err(system)?;
@@ -121,12 +125,12 @@ impl App {
                 () = async { live.load_full().resolve().await } => {}
                 _ = signals.stop() => return Ok(None),
             }
-            let mut parts = Parts::start(&settings, services, &live, private).await?;
+            let mut parts = Parts::start(&settings, descriptors, services, &live, private).await?;
             if let Some(source) = source {
                 let reload = Reload { source, live: live.clone(), running: settings.clone(), metrics: parts.metrics() };
-                parts.tasks.spawn(named("the reload", reload::on_hangup(reload, hangups)));
+                parts.tasks.spawn(named("the reload", reload::on_change(reload, hangups)));
             }
-            let mut door = PublicServer::start(public, parts.gateway(&settings, &live)).map_err(system)?;
+            let mut door = PublicServer::start(public, parts.gateway(&settings, descriptors, &live)).map_err(system)?;
             let (listen, admin) = (&settings.server.listen, settings.admin_listen);
             tracing::info!(?listen, %admin, version = env!("CARGO_PKG_VERSION"), "ready");
             reload::warn_of_observing(&live.load());
@@ -164,6 +168,7 @@ struct Parts {
 impl Parts {
     async fn start(
         settings: &Settings,
+        descriptors: Descriptors,
         mut services: Services,
         live: &Arc<ArcSwap<Live>>,
         private: std::net::TcpListener,
@@ -182,7 +187,8 @@ impl Parts {
         let everything = described_with_page(everything, "/");
         let routes = ops::recorded(desk(everything), services.registry.metrics().clone(), settings.log.access);
         let listener = tokio::net::TcpListener::from_std(private).map_err(system)?;
-        let served = private::serve(listener, routes, private::MOST, settings.server.header_timeout, stopping.clone());
+        let served =
+            private::serve(listener, routes, settings.server.header_timeout, descriptors.private(), stopping.clone());
         tasks.spawn(named("the private listener", served));
         Ok(Self { services, readiness, tasks, stopping })
     }
@@ -191,7 +197,7 @@ impl Parts {
         self.services.registry.metrics().clone()
     }
 
-    fn gateway(&self, settings: &Settings, live: &Arc<ArcSwap<Live>>) -> Gateway {
+    fn gateway(&self, settings: &Settings, descriptors: Descriptors, live: &Arc<ArcSwap<Live>>) -> Gateway {
         let expose = settings.server.expose_management;
         let oauth = oauth_router(settings, &self.services, expose);
         let router = if expose {
@@ -200,7 +206,10 @@ impl Parts {
             oauth.with_state(Arc::default()).into()
         };
         Gateway::new(GatewayParts {
-            settings: settings.server.clone(),
+            settings: ServerSettings {
+                max_connections: descriptors.public(settings.server.max_connections),
+                ..settings.server.clone()
+            },
             public_url: settings.public_url.clone(),
             live: live.clone(),
             guard: Guard::new(self.services.tokens.clone()),

@@ -10,28 +10,29 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{net::TcpListener, sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-/// The most connections at once: many for those who run the gateway, few enough to leave the public door its own.
-pub(super) const MOST: usize = 512;
 /// How long to wait before listening again when the system gives no more connections (descriptors, memory).
 const BREATH: Duration = Duration::from_millis(100);
+/// How often that is said at most.
+const COMPLAINT: Duration = Duration::from_secs(1);
 
-/// Serves at most `most` connections at once, until `stopping`, then lets what runs end. `header_timeout` is for a request's whole head, and for the time
-/// that a connection may be idle before it.
+/// Serves until `stopping`, then lets what runs end. `header_timeout` is for a request's whole head, and for the time
+/// that a connection may be idle before it; `most` is how many connections there may be at once.
 pub(super) async fn serve(
     listener: TcpListener,
     routes: Router,
-    most: usize,
     header_timeout: Duration,
+    most: usize,
     stopping: CancellationToken,
 ) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(header_timeout);
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(most));
+    let mut complained: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -55,7 +56,10 @@ pub(super) async fn serve(
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "the private listener got no connection");
+                if complained.is_none_or(|last| last.elapsed() >= COMPLAINT) {
+                    tracing::warn!(%error, "the private listener got no connection from the system");
+                    complained = Some(Instant::now());
+                }
                 tokio::time::sleep(BREATH).await;
             }
         }
@@ -86,7 +90,7 @@ mod tests {
         let routes = desk(Router::new().route("/", get(|| async { "hello" })).route("/panic", get(panics)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(serve(listener, routes, most, Duration::from_secs(10), CancellationToken::new()));
+        tokio::spawn(serve(listener, routes, Duration::from_secs(10), most, CancellationToken::new()));
         address
     }
 

@@ -8,6 +8,7 @@
 mod clients;
 mod document;
 mod environment;
+mod files;
 mod headers;
 mod identity;
 mod limits;
@@ -17,6 +18,7 @@ mod rule;
 mod sections;
 mod settings;
 mod source;
+mod tls;
 mod upstream;
 mod values;
 
@@ -25,14 +27,14 @@ mod tests;
 
 pub use clients::{DeclaredClient, load_clients};
 pub use environment::Environment;
+pub use files::WatchedFile;
 pub use report::{Diagnostic, Report, Severity};
 pub use settings::{Settings, restart_needed};
 
 use std::path::Path;
 
-use reader::{Reading, Reported, Table, Value};
-
 use crate::edge::LiveSettings;
+use reader::{Reading, Reported, Table, Value};
 
 /// What a configuration is loaded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,7 @@ fn interpret(source: &Path, text: &str, environment: &Environment, purpose: Purp
     let folder = source.parent().unwrap_or(Path::new(""));
     let reading = Reading::new(environment, folder, purpose);
     let settings = Value::root(&tree, &reading).table().map(settings_of);
+    let settings = settings.map(|settings| Settings { files: reading.watched(), ..settings });
     let (errors, warnings) = reading.diagnostics(&file, text);
     match settings {
         Ok(settings) if errors.is_empty() => Ok(Loaded { settings, warnings: Report::new(warnings) }),
@@ -81,7 +84,7 @@ fn interpret(source: &Path, text: &str, environment: &Environment, purpose: Purp
 
 /// Reads the whole document.
 fn settings_of(mut root: Table<'_>) -> Settings {
-    let (server, public_url) = sections::server(root.section("server"));
+    let (server, public_url, tls) = sections::server(root.section("server"));
     let admin_listen = sections::admin(root.section("admin"), &server.listen);
     let store = sections::store(root.section("store"));
     let tokens = sections::tokens(root.section("tokens"));
@@ -90,7 +93,7 @@ fn settings_of(mut root: Table<'_>) -> Settings {
     let log = sections::log(root.section("log"));
     let shared =
         upstream::Shared { identity: &identity, methods: &server.methods, expose_management: server.expose_management };
-    let live = LiveSettings { limit, ..upstream::upstreams(&root.section("upstreams"), &shared) };
+    let live = LiveSettings { tls, limit, ..upstream::upstreams(&root.section("upstreams"), &shared) };
     root.finish();
-    Settings { server, public_url, admin_listen, store, tokens, token_requests, log, live }
+    Settings { server, public_url, admin_listen, store, tokens, token_requests, log, live, files: Vec::new() }
 }

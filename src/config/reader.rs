@@ -7,7 +7,7 @@
 use std::{cell::RefCell, ops::Range, path::Path};
 
 use super::{
-    Environment, Purpose,
+    Environment, Purpose, WatchedFile,
     document::{Data, Entries, Entry, Node, Place},
     report::{Diagnostic, Severity},
 };
@@ -26,6 +26,7 @@ pub(super) struct Reading<'a> {
     pub(super) purpose: Purpose,
     findings: RefCell<Vec<Finding>>,
     secrets: RefCell<Vec<Range<usize>>>,
+    files: RefCell<Vec<WatchedFile>>,
 }
 
 struct Finding {
@@ -38,7 +39,24 @@ struct Finding {
 
 impl<'a> Reading<'a> {
     pub(super) fn new(environment: &'a Environment, folder: &'a Path, purpose: Purpose) -> Self {
-        Self { environment, folder, purpose, findings: RefCell::default(), secrets: RefCell::default() }
+        Self {
+            environment,
+            folder,
+            purpose,
+            findings: RefCell::default(),
+            secrets: RefCell::default(),
+            files: RefCell::default(),
+        }
+    }
+
+    /// Puts a file on the list of those that are read anew when they change.
+    pub(super) fn watch(&self, file: WatchedFile) {
+        self.files.borrow_mut().push(file);
+    }
+
+    /// That list.
+    pub(super) fn watched(&self) -> Vec<WatchedFile> {
+        self.files.borrow().clone()
     }
 
     /// The errors and the warnings, in the order of the file, those of variables at the end. Literal values that may

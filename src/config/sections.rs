@@ -12,10 +12,11 @@ use tracing::Level;
 
 use super::{
     reader::{Reported, Table, Value},
+    tls,
     values::{GIB, KIB, LONGEST, MIB, count, duration, one_of, size, socket_address, some_of, some_time, split_port},
 };
 use crate::{
-    edge::ServerSettings,
+    edge::{DoorTls, ServerSettings},
     observe::{LogFormat, LogSettings},
     policy::Host,
     registry::RegistrySettings,
@@ -30,14 +31,18 @@ const MOST_HEADER_BYTES: u64 = 512 * KIB;
 /// More header fields than this pingora refuses by itself, with another status.
 const MOST_HEADERS: i64 = 256;
 
+/// More connections no machine has.
+const MOST_CONNECTIONS: i64 = 10_000_000;
+
 /// More living tokens of one client than this are no limit any more.
 const MOST_LIVE_TOKENS: i64 = 1_000_000_000;
 
-/// `[server]`: the door, and the URL that it is known by.
-pub(super) fn server(mut table: Table<'_>) -> (ServerSettings, String) {
+/// `[server]`: the door, the URL that it is known by, and its certificates.
+pub(super) fn server(mut table: Table<'_>) -> (ServerSettings, String, Option<DoorTls>) {
     let listen = table.or("listen", vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080))], |value| listen(&value));
     let own_url = table.optional("public_url", |value| public_url(&value));
-    table.not_supported(&["tls", "min_body_rate"]);
+    let has_tls = table.has("tls");
+    let tls = table.optional("tls", |value| tls::door(&value)).ok().flatten();
     table.or("h2c", false, |value| not_yet_true(&value));
     let settings = ServerSettings {
         threads: table.or("threads", one_per_core(), |value| threads(&value)),
@@ -51,17 +56,22 @@ pub(super) fn server(mut table: Table<'_>) -> (ServerSettings, String) {
         header_timeout: table.or("header_timeout", Duration::from_secs(10), |value| some_time(&value)),
         idle_timeout: table.or("idle_timeout", Duration::from_mins(1), |value| some_time(&value)),
         body_timeout: table.or("body_timeout", Duration::from_secs(30), |value| some_time(&value)),
-        max_connections: table.or("max_connections", 10_000, |value| count(&value, 1..=10_000_000)),
+        min_body_rate: table.or("min_body_rate", 256, |value| size(&value, 0..=GIB)),
+        max_connections: table.or("max_connections", 10_000, |value| count(&value, 1..=MOST_CONNECTIONS)),
+        max_connections_per_address: table
+            .or("max_connections_per_address", 5000, |value| count(&value, 1..=MOST_CONNECTIONS)),
+        max_requests_per_connection: table
+            .or("max_requests_per_connection", 10_000, |value| count(&value, 1..=i64::from(u32::MAX))),
         shutdown_grace: table
             .or("shutdown_grace", Duration::from_secs(30), |value| duration(&value, Duration::ZERO..=LONGEST)),
         listen,
     };
     let public_url = match own_url {
         Ok(Some(url)) => url,
-        _ => default_url(&table, &settings.listen),
+        _ => default_url(&table, &settings.listen, if has_tls { "https" } else { "http" }),
     };
     table.finish();
-    (settings, public_url)
+    (settings, public_url, tls)
 }
 
 fn listen(value: &Value<'_>) -> Result<Vec<SocketAddr>, Reported> {
@@ -109,14 +119,14 @@ fn public_url(value: &Value<'_>) -> Result<String, Reported> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-fn default_url(table: &Table<'_>, listen: &[SocketAddr]) -> String {
+fn default_url(table: &Table<'_>, listen: &[SocketAddr], scheme: &str) -> String {
     let first = listen.first().copied().unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
     let reachable = match first.ip() {
-        ip if !ip.is_unspecified() => return format!("http://{first}"),
+        ip if !ip.is_unspecified() => return format!("{scheme}://{first}"),
         IpAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
         IpAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
     };
-    let url = format!("http://{}", SocketAddr::new(reachable, first.port()));
+    let url = format!("{scheme}://{}", SocketAddr::new(reachable, first.port()));
     if !table.has("public_url") {
         table.warn(
             "public_url",

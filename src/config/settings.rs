@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use super::WatchedFile;
 use crate::{
     edge::{LiveSettings, ServerSettings},
     model::RateLimit,
@@ -26,8 +27,10 @@ pub struct Settings {
     pub token_requests: Option<RateLimit>,
     /// Logs.
     pub log: LogSettings,
-    /// Upstreams, rules, limits, identity names.
+    /// The door's certificates, upstreams, rules, limits, identity names.
     pub live: LiveSettings,
+    /// The files that a part of this was read from: when they change, the configuration is read anew.
+    pub files: Vec<WatchedFile>,
 }
 
 /// The keys that differ between two configurations and that only a restart brings into force.
@@ -36,6 +39,7 @@ pub fn restart_needed(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let (a, b) = (&old.server, &new.server);
     let changes = [
         ("server.listen", a.listen != b.listen),
+        ("server.tls", old.live.tls.is_some() != new.live.tls.is_some()),
         ("server.public_url", old.public_url != new.public_url),
         ("server.threads", a.threads != b.threads),
         ("server.trusted_proxies", a.trusted_proxies != b.trusted_proxies),
@@ -48,7 +52,10 @@ pub fn restart_needed(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("server.header_timeout", a.header_timeout != b.header_timeout),
         ("server.idle_timeout", a.idle_timeout != b.idle_timeout),
         ("server.body_timeout", a.body_timeout != b.body_timeout),
+        ("server.min_body_rate", a.min_body_rate != b.min_body_rate),
         ("server.max_connections", a.max_connections != b.max_connections),
+        ("server.max_connections_per_address", a.max_connections_per_address != b.max_connections_per_address),
+        ("server.max_requests_per_connection", a.max_requests_per_connection != b.max_requests_per_connection),
         ("server.shutdown_grace", a.shutdown_grace != b.shutdown_grace),
         ("admin.listen", old.admin_listen != new.admin_listen),
         ("store.sqlite", old.store != new.store),

@@ -59,7 +59,7 @@ pub(super) fn upstreams(table: &Table<'_>, shared: &Shared<'_>) -> LiveSettings 
         upstream.identity.reserve(&mut reserved);
     }
     let upstreams = placed.into_iter().map(|upstream| upstream.settings).collect();
-    LiveSettings { upstreams, limit: None, reserved }
+    LiveSettings { upstreams, reserved, ..LiveSettings::default() }
 }
 
 fn is_name(name: &str) -> bool {

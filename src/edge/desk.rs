@@ -6,10 +6,10 @@ use axum::{Router, body::Body};
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response, header};
 use http_body_util::{BodyExt, Limited};
-use pingora::{ErrorType, Result, protocols::http::ServerSession};
+use pingora::{Result, protocols::http::ServerSession};
 use tower::ServiceExt;
 
-use super::{answer, intake::Intake, refusals};
+use super::{answer, failure::is_slow, intake::Intake, refusals};
 use crate::{model::RequestId, web::Refusal};
 
 /// Bytes of a body that our own endpoints take.
@@ -78,7 +78,7 @@ async fn take_body(session: &mut ServerSession, time: Duration) -> Result<Bytes,
     };
     match read {
         Ok(body) => body.ok_or_else(too_large),
-        Err(error) if matches!(error.etype(), ErrorType::ReadTimedout) => Err(refusals::slow_body()),
+        Err(error) if is_slow(&error) => Err(refusals::slow_body()),
         Err(_) => Err(refusals::bad_request("The request's body is not framed correctly.")),
     }
 }

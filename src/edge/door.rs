@@ -1,6 +1,6 @@
-//! The door around pingora's proxy: how many connections there may be, and a [`Watch`] over each.
+//! The door around pingora's proxy: a [`Watch`] over each connection that was let in (`accept`).
 //!
-//! It serves HTTP/1.1 in clear only; a connection that speaks HTTP/2 would need a clock for each stream.
+//! It serves HTTP/1.1 only; a connection that speaks HTTP/2 would need a clock for each stream.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -13,7 +13,6 @@ use pingora::{
     proxy::HttpProxy,
     server::ShutdownWatch,
 };
-use tokio::sync::Semaphore;
 
 use super::{
     Gateway, ServerSettings, answer,
@@ -31,18 +30,11 @@ pub(super) struct Door {
     pub(super) settings: Arc<ServerSettings>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) access_log: bool,
-    /// One permit for each connection that there may be.
-    pub(super) room: Arc<Semaphore>,
 }
 
 #[async_trait]
 impl ServerApp for Door {
     async fn process_new(self: &Arc<Self>, socket: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let Ok(_permit) = self.room.clone().try_acquire_owned() else {
-            self.metrics.connections_refused.inc();
-            return None;
-        };
-        let _open = self.metrics.open_connection();
         let settings = &self.settings;
         let watch = Arc::new(Watch::new(settings.header_timeout, settings.idle_timeout));
         let digest = socket.get_socket_digest();

@@ -164,7 +164,7 @@ impl Passage<'_> {
         }
         let kept = |request: &RequestHeader, name| self.origin.trusted && request.headers.contains_key(name);
         if !kept(request, FORWARDED_PROTO) {
-            request.insert_header(FORWARDED_PROTO, "http")?;
+            request.insert_header(FORWARDED_PROTO, if self.origin.secure { "https" } else { "http" })?;
         }
         if let (false, Some(host)) = (kept(request, FORWARDED_HOST), self.host) {
             request.insert_header(FORWARDED_HOST, host.clone())?;
@@ -226,7 +226,7 @@ mod tests {
         let host = HeaderValue::from_static("a.example");
         let server = HeaderValue::from_static("server:81");
         let id = RequestId::from_caller("r1").unwrap();
-        let origin = Origin { peer: Some("192.0.2.1:9".parse().unwrap()), trusted, client: None };
+        let origin = Origin { peer: Some("192.0.2.1:9".parse().unwrap()), secure: false, trusted, client: None };
         let passage = Passage {
             settings,
             reserved: &reserved,

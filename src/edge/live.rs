@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 
-use super::{LiveSettings, ReservedNames, Upstream};
+use super::{DoorTls, LiveSettings, ReservedNames, Upstream};
 use crate::{
     guard::CallerLimits,
     model::SystemClock,
@@ -18,6 +18,7 @@ const REFRESH: Duration = Duration::from_secs(30);
 /// What is in force.
 #[derive(Debug)]
 pub struct Live {
+    pub(super) tls: Option<DoorTls>,
     pub(super) table: RouteTable,
     pub(super) limits: CallerLimits,
     pub(super) upstreams: Vec<Arc<Upstream>>,
@@ -31,7 +32,7 @@ impl Live {
     /// # Errors
     /// Every [`TableError`] that the rules hold.
     pub fn build(settings: LiveSettings, expose_management: bool) -> Result<Self, Vec<TableError>> {
-        let LiveSettings { mut upstreams, limit, mut reserved } = settings;
+        let LiveSettings { tls, mut upstreams, limit, mut reserved } = settings;
         // A permit names its upstream by this place, and a limit is found by both.
         for (index, upstream) in upstreams.iter_mut().enumerate() {
             upstream.rules.policy.index = index;
@@ -42,7 +43,7 @@ impl Live {
         let table = RouteTable::compile(rules, expose_management)?;
         reserved.add_family("X-Portcullis-");
         let upstreams = upstreams.into_iter().map(|one| Arc::new(Upstream::new(one))).collect();
-        Ok(Self { table, limits, upstreams, reserved })
+        Ok(Self { tls, table, limits, upstreams, reserved })
     }
 
     /// The upstreams that only observe, by name.
@@ -50,6 +51,13 @@ impl Live {
     pub fn observing(&self) -> Vec<Arc<str>> {
         let policies = self.upstreams.iter().map(|upstream| &upstream.settings().rules.policy);
         policies.filter(|policy| policy.observes()).map(|policy| policy.name.clone()).collect()
+    }
+
+    /// Takes over TLS as `known` has it, where this one would begin or end to speak it: only a restart does.
+    pub fn keep_tls(&mut self, known: &Self) {
+        if self.tls.is_some() != known.tls.is_some() {
+            self.tls.clone_from(&known.tls);
+        }
     }
 
     /// Takes over what `known` knows of the servers of both, so that a reload does not depend on every name being

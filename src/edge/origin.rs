@@ -13,6 +13,8 @@ pub(super) const FORWARDED_FOR: &str = "x-forwarded-for";
 pub(super) struct Origin {
     /// The peer; unknown for a socket that is already closed.
     pub(super) peer: Option<SocketAddr>,
+    /// Whether the connection is under TLS.
+    pub(super) secure: bool,
     /// Whether what it says of others is believed.
     pub(super) trusted: bool,
     /// The client: the peer, or the last address that a trusted peer names and that is no trusted proxy itself.
@@ -20,15 +22,16 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    pub(super) fn new(peer: Option<SocketAddr>, headers: &HeaderMap, proxies: &[IpNet]) -> Self {
+    pub(super) fn new(peer: Option<SocketAddr>, secure: bool, headers: &HeaderMap, proxies: &[IpNet]) -> Self {
         let address = peer.map(|peer| peer.ip().to_canonical());
         let trusted = address.is_some_and(|address| is_proxy(address, proxies));
         let named = trusted.then(|| named_client(headers, proxies)).flatten();
-        Self { peer, trusted, client: named.or(address) }
+        Self { peer, secure, trusted, client: named.or(address) }
     }
 }
 
-fn is_proxy(address: IpAddr, proxies: &[IpNet]) -> bool {
+/// Whether that is the address of a trusted proxy.
+pub(super) fn is_proxy(address: IpAddr, proxies: &[IpNet]) -> bool {
     proxies.iter().any(|network| network.contains(&address))
 }
 
@@ -58,7 +61,7 @@ mod tests {
             headers.append(FORWARDED_FOR, HeaderValue::from_static(value));
         }
         let peer = peer.parse().unwrap();
-        Origin::new(Some(peer), &headers, &["10.0.0.0/8".parse().unwrap()]).client.unwrap().to_string()
+        Origin::new(Some(peer), false, &headers, &["10.0.0.0/8".parse().unwrap()]).client.unwrap().to_string()
     }
 
     #[test]

@@ -51,10 +51,11 @@ impl ProxyHttp for Gateway {
         let old = session.req_header().version == Version::HTTP_10;
         session.set_ignore_info_resp(old);
         let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
+        let secure = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
         let request = session.req_header();
         exchange.clock(|watch| watch.head_read(Body::announced(&request.headers)));
         exchange.id = headers::request_id(&request.headers);
-        exchange.origin = Origin::new(peer, &request.headers, &settings.trusted_proxies);
+        exchange.origin = Origin::new(peer, secure, &request.headers, &settings.trusted_proxies);
         exchange.record.arrived(&request.method, peer);
         Ok(())
     }

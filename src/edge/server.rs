@@ -1,39 +1,49 @@
 //! The public door as a whole: bind, start, stop.
 //!
-//! pingora's listening service runs on a runtime of its own, without pingora's `Server`: that would keep the process for
-//! its whole grace period at each stop, and would live on when its listener fails.
+//! It runs on a runtime of its own, without pingora's `Server` and listening service: these would keep the process for
+//! their whole grace period at each stop, would live on when a listener fails, and know no bounds.
 
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    os::fd::IntoRawFd,
     panic::{self, AssertUnwindSafe},
     sync::Arc,
     time::Duration,
 };
 
 use pingora::{
+    apps::HttpServerOptions,
     proxy::{HttpProxy, http_proxy},
-    server::{Fds, ListenFds, configuration::ServerConf},
-    services::{Service as _, listening::Service},
+    server::configuration::ServerConf,
 };
 use tokio::{
     runtime::{Builder, Runtime},
-    sync::{Semaphore, watch},
+    sync::watch,
     task::JoinHandle,
 };
 
-use super::{Gateway, door::Door};
+use super::{
+    Gateway, ServerSettings,
+    accept::{self, Entrance},
+    door::Door,
+    places::Places,
+};
+use crate::observe::Metrics;
 
-/// The most connections that can be counted.
-const MAX_CONNECTIONS: usize = u32::MAX as usize >> 3;
+/// Idle connections to upstreams that are kept for each thread, at most.
+const IDLE_UPSTREAM_CONNECTIONS: usize = 128;
 
 /// Listens on these addresses, so that a port that is taken is an error before anything starts.
 ///
 /// # Errors
 /// The first address that cannot be had, and why.
 pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
-    addresses.iter().map(|address| TcpListener::bind(address).map_err(|error| (*address, error))).collect()
+    let listen = |address: &SocketAddr| {
+        let listener = TcpListener::bind(address)?;
+        accept::tune(&listener)?;
+        Ok(listener)
+    };
+    addresses.iter().map(|address| listen(address).map_err(|error| (*address, error))).collect()
 }
 
 /// How long the last records of connections that are cut may take.
@@ -56,14 +66,18 @@ impl PublicServer {
         let (metrics, access_log) = (gateway.parts.metrics.clone(), gateway.parts.access_log);
         let threads = settings.threads.max(1);
         let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("door").enable_all().build()?;
-        let connections = settings.max_connections.min(MAX_CONNECTIONS);
-        let room = Arc::new(Semaphore::new(connections));
-        let configuration = Arc::new(ServerConf { threads, ..ServerConf::default() });
-        let door = Door { proxy: Arc::new(proxy(&configuration, gateway)?), settings, metrics, access_log, room };
-        let mut service = Service::new("door".to_owned(), door);
-        let fds = hand_over(listeners, &mut service)?;
+        let live = gateway.parts.live.clone();
+        let places = Arc::new(places(&settings, &metrics));
+        let (secure, patience) = (live.load().tls.is_some(), settings.header_timeout);
+        let proxy = Arc::new(proxy(&settings, gateway)?);
+        let door = Arc::new(Door { proxy, settings, metrics, access_log });
+        let entrance = Entrance { door, places, live, secure, patience };
+        let listeners = {
+            let _of_its_own = runtime.enter();
+            listeners.into_iter().map(listener).collect::<io::Result<_>>()?
+        };
         let (shutdown, watch) = watch::channel(false);
-        let service = runtime.spawn(async move { service.start_service(Some(fds), watch, 1).await });
+        let service = runtime.spawn(accept::serve(listeners, entrance, watch));
         Ok(Self { runtime: Some(runtime), service, shutdown })
     }
 
@@ -96,21 +110,33 @@ impl Drop for PublicServer {
     }
 }
 
-/// pingora reads the system's trust store here, and panics if it is named but cannot be read.
-fn proxy(configuration: &Arc<ServerConf>, gateway: Gateway) -> io::Result<HttpProxy<Gateway>> {
-    panic::catch_unwind(AssertUnwindSafe(|| http_proxy(configuration, gateway))).map_err(|_| {
-        io::Error::other("the system's TLS roots cannot be read: see SSL_CERT_FILE and SSL_CERT_DIR, or unset them")
-    })
+fn places(settings: &ServerSettings, metrics: &Arc<Metrics>) -> Places {
+    let exempt = settings.trusted_proxies.clone();
+    Places::new(settings.max_connections, settings.max_connections_per_address, exempt, metrics.clone())
 }
 
-/// Gives the service the listeners that are bound already. It owns them from then on.
-fn hand_over(listeners: Vec<TcpListener>, service: &mut Service<Door>) -> io::Result<ListenFds> {
-    let mut fds = Fds::new();
-    for listener in listeners {
-        let address = listener.local_addr()?.to_string();
-        listener.set_nonblocking(true)?;
-        service.add_tcp(&address);
-        fds.add(address, listener.into_raw_fd());
-    }
-    Ok(Arc::new(fds.into()))
+/// No more idle connections to upstreams are kept than there may be clients.
+fn configuration(settings: &ServerSettings) -> Arc<ServerConf> {
+    let threads = settings.threads.max(1);
+    let idle = (settings.max_connections / threads).clamp(1, IDLE_UPSTREAM_CONNECTIONS);
+    Arc::new(ServerConf { threads, upstream_keepalive_pool_size: idle, ..ServerConf::default() })
+}
+
+/// pingora reads the system's trust store here, and panics if it is named but cannot be read.
+fn proxy(settings: &ServerSettings, gateway: Gateway) -> io::Result<HttpProxy<Gateway>> {
+    let configuration = configuration(settings);
+    let proxy = panic::catch_unwind(AssertUnwindSafe(|| http_proxy(&configuration, gateway)));
+    let mut proxy = proxy.map_err(|_| {
+        io::Error::other("the system's TLS roots cannot be read: see SSL_CERT_FILE and SSL_CERT_DIR, or unset them")
+    })?;
+    let mut options = HttpServerOptions::default();
+    // pingora counts how often the connection is used again.
+    options.keepalive_request_limit = Some(settings.max_requests_per_connection - 1);
+    proxy.server_options = Some(options);
+    Ok(proxy)
+}
+
+fn listener(bound: TcpListener) -> io::Result<tokio::net::TcpListener> {
+    bound.set_nonblocking(true)?;
+    tokio::net::TcpListener::from_std(bound)
 }

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use http::{HeaderName, HeaderValue, Method};
 use ipnet::IpNet;
 
+use super::DoorTls;
 use crate::policy::{CallerLimit, UpstreamRules};
 
 /// The public door. Fixed until a restart.
@@ -32,10 +33,17 @@ pub struct ServerSettings {
     pub header_timeout: Duration,
     /// Time that a connection may stand idle between two requests.
     pub idle_timeout: Duration,
-    /// Time between two reads of a request's body.
+    /// Time between two reads of a request's body, and that its pace is judged over.
     pub body_timeout: Duration,
+    /// Bytes a second that a client must send of a body, or take of an answer, while it is waited for; 0 for any. An
+    /// answer is judged over `idle_timeout`.
+    pub min_body_rate: u64,
     /// Connections in all; one more is closed at once.
     pub max_connections: usize,
+    /// Connections from one address, trusted proxies aside; one more is closed at once.
+    pub max_connections_per_address: usize,
+    /// Requests of one connection; with the answer to the last it is closed.
+    pub max_requests_per_connection: u32,
     /// Time that running requests get when the process is told to stop.
     pub shutdown_grace: Duration,
 }
@@ -122,6 +130,8 @@ pub struct UpstreamSettings {
 /// What a reload replaces.
 #[derive(Debug, Clone, Default)]
 pub struct LiveSettings {
+    /// TLS at the door; whether there is any is fixed until a restart.
+    pub tls: Option<DoorTls>,
     /// The upstreams; the `index` in each one's policy is its place here.
     pub upstreams: Vec<UpstreamSettings>,
     /// How often a caller may come, where neither upstream nor rule says so itself.

@@ -6,6 +6,7 @@
 //! answers a head that it cannot read with bare words of its own, an answer of ours is written in their place.
 
 mod passed_on;
+mod written;
 
 use std::{
     io,
@@ -22,6 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::{
     ServerSettings,
     framing::{Body, HeadScan, HeadSize, Seen},
+    pace::Pace,
     watch::Watch,
 };
 
@@ -60,13 +62,19 @@ pub(super) struct WatchedSocket {
     held: BytesMut,
     /// The client sends nothing more.
     ended: bool,
+    /// How fast it sends its body, and takes its answer.
+    sends: Pace,
+    takes: Pace,
 }
 
 impl WatchedSocket {
     pub(super) fn new(socket: Stream, watch: Arc<Watch>, settings: Arc<ServerSettings>, apology: Apology) -> Self {
         let turn = Turn::Head(HeadScan::default());
-        let socket = Some(socket);
-        Self { socket, watch, settings, apology, pending: None, turn, held: BytesMut::new(), ended: false }
+        let sends = Pace::new(settings.min_body_rate, settings.body_timeout);
+        // One that takes nothing for so long is cut anyway; longer pauses in all are judged by what it took.
+        let takes = Pace::new(settings.min_body_rate, settings.idle_timeout);
+        let (socket, held) = (Some(socket), BytesMut::new());
+        Self { socket, watch, settings, apology, pending: None, turn, held, ended: false, sends, takes }
     }
 
     fn socket(&mut self) -> io::Result<Pin<&mut Stream>> {
@@ -125,8 +133,13 @@ impl WatchedSocket {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         if self.held.is_empty() && !self.ended {
-            if self.socket()?.poll_read(context, buffer)?.is_pending() {
+            let read = self.socket()?.poll_read(context, buffer);
+            if read.is_pending() {
                 self.watch.awaits_body();
+            }
+            if read.is_ready() || self.watch.body_was_asked() {
+                ready!(self.sends.note(read, |()| buffer.filled().len() - before))?;
+            } else {
                 return Poll::Pending;
             }
             self.note_end(buffer.filled().len() - before);
@@ -185,17 +198,6 @@ impl WatchedSocket {
     }
 }
 
-impl Watch {
-    /// Notes how a write went.
-    fn note<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        match written {
-            Poll::Ready(_) => self.written(),
-            Poll::Pending => self.stalled(),
-        }
-        written
-    }
-}
-
 /// The status in the first line of an answer: `HTTP/1.1 400 Bad Request`.
 fn status(answer: &[u8]) -> u16 {
     let digits = answer.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
@@ -236,7 +238,10 @@ impl AsyncRead for WatchedSocket {
                 }
                 Turn::Announced(_) => match self.watch.take_body() {
                     Some(body) if body.is_done() => self.turn = Turn::Wait,
-                    Some(body) => self.turn = Turn::Body(body),
+                    Some(body) => {
+                        self.sends.restart();
+                        self.turn = Turn::Body(body);
+                    }
                     None => return self.poll_early(context),
                 },
                 Turn::Body(body) => return self.poll_body(context, buffer, body),
@@ -264,12 +269,12 @@ impl AsyncWrite for WatchedSocket {
             return Poll::Ready(Ok(bytes.len()));
         }
         let written = self.socket()?.poll_write(context, bytes);
-        self.watch.note(written)
+        self.note_taken(written, |written| *written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = self.socket()?.poll_flush(context);
-        self.watch.note(flushed)
+        self.note_taken(flushed, |()| 0)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -288,7 +293,7 @@ impl AsyncWrite for WatchedSocket {
             return Poll::Ready(Ok(first.len()));
         }
         let written = self.socket()?.poll_write_vectored(context, slices);
-        self.watch.note(written)
+        self.note_taken(written, |written| *written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -207,6 +207,11 @@ impl Watch {
         self.state().unasked = !asked;
     }
 
+    /// Whether it has been told so, or needs not be.
+    pub(super) fn body_was_asked(&self) -> bool {
+        !self.state().unasked
+    }
+
     /// The head of the answer came; from now on no wait for a byte may be longer than that.
     pub(super) fn stream_within(&self, time: Duration) {
         self.state().enter(Phase::Stream, Some(time));

@@ -81,6 +81,7 @@ fn what_stands_commented_out_is_right_or_not_supported_yet() {
         line.strip_prefix("# ")
             .is_some_and(|code| code.starts_with('[') || code.split_once(" = ").is_some_and(|(key, _)| name(key)))
     };
+    let folder = tls::folder();
     let mut seen = 0;
     for start in (0..lines.len()).filter(|index| is_setting(lines[*index])) {
         // A section comes with its keys, which alone would stand in another one.
@@ -100,7 +101,7 @@ fn what_stands_commented_out_is_right_or_not_supported_yet() {
             assert!(found.message.contains("not supported yet"), "{found}");
             assert_eq!(found.line, Some(start + 1), "{found}");
         } else {
-            read(&changed);
+            tls::read_in(&folder, &changed);
         }
         seen += 1;
     }

@@ -58,6 +58,9 @@ pub(in crate::edge) fn server_settings() -> ServerSettings {
         idle_timeout: Duration::from_mins(1),
         body_timeout: Duration::from_secs(30),
         max_connections: 100,
+        max_connections_per_address: 1000,
+        max_requests_per_connection: 1000,
+        min_body_rate: 0,
         shutdown_grace: Duration::from_secs(30),
     }
 }

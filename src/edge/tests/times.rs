@@ -163,4 +163,63 @@ async fn a_connection_that_was_accepted_is_not_refused_for_the_stop() {
     assert!(house.server.stop(Duration::from_secs(30)).await);
     let text = String::from_utf8(metrics.encode().unwrap()).unwrap();
     assert!(text.contains("portcullis_connections_refused_total 0"), "{text}");
+    for mut socket in sockets {
+        let answer = rest(&mut socket).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_request_of_a_connection_says_so() {
+    let upstream = Recorder::start(&[OK]).await;
+    let house = house(ServerSettings { max_requests_per_connection: 3, ..server_settings() }, &upstream).await;
+    let mut socket = house.connect().await;
+    for number in 1..=3 {
+        socket.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        let answer = answer(&mut socket).await.to_ascii_lowercase();
+        assert_eq!(answer.contains("connection: close"), number == 3, "{number}: {answer}");
+    }
+    assert_eq!(rest(&mut socket).await, "");
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_is_a_408_and_one_that_pauses_is_not() {
+    let upstream = Recorder::start(&[OK]).await;
+    let settings = ServerSettings { body_timeout: Duration::from_millis(500), min_body_rate: 200, ..server_settings() };
+    let house = house(settings, &upstream).await;
+    let send = async |path: &str, piece: &str, pause: u64| {
+        let mut socket = house.connect().await;
+        let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", piece.len() * 20);
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let (mut read, mut write) = socket.split();
+        let send = async {
+            for _ in 0..20 {
+                // Once it is answered, nobody takes any more.
+                let _refused = write.write_all(piece.as_bytes()).await;
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let mut bytes = [0; 300];
+        let read = tokio::select! {
+            read = read.read(&mut bytes) => read.unwrap(),
+            () = send => unreachable!(),
+        };
+        String::from_utf8_lossy(&bytes[..read]).into_owned()
+    };
+    for path in ["/", "/oauth2/tokens"] {
+        let answer = send(path, "a", 50).await;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    }
+    assert!(send("/", &"a".repeat(100), 50).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn one_address_gets_no_more_than_its_share_of_connections() {
+    let upstream = Recorder::start(&[OK]).await;
+    let house = house(ServerSettings { max_connections_per_address: 1, ..server_settings() }, &upstream).await;
+    let _first = house.connect().await;
+    house.counts("portcullis_connections 1").await;
+    assert_eq!(house.send("").await, "");
+    house.counts("portcullis_connections_refused_total 1").await;
 }

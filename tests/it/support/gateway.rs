@@ -123,7 +123,13 @@ impl Gateway {
     /// Starts it and waits until it is ready.
     #[track_caller]
     pub(crate) fn launch(&mut self) {
-        let mut child = command()
+        self.launch_with(command());
+    }
+
+    /// The same by a command that runs the binary with the arguments it is given.
+    #[track_caller]
+    pub(crate) fn launch_with(&mut self, mut command: Command) {
+        let mut child = command
             .arg("serve")
             .arg("-c")
             .arg(self.config())

@@ -69,6 +69,11 @@ impl Connection {
         Self(BufReader::new(stream))
     }
 
+    /// The connection itself.
+    pub(crate) fn stream(&mut self) -> &mut TcpStream {
+        self.0.get_mut()
+    }
+
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         // A peer that has closed already shows in what is read.
         let _ = self.0.get_mut().write_all(bytes);
