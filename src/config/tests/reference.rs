@@ -27,9 +27,13 @@ pub(super) fn known_keys() -> Vec<(String, String)> {
     let places = ["", "[server]", "[admin]", "[store]", "[tokens]", "[identity]", "[limits]", "[log]"];
     for header in places.into_iter().chain(["[upstreams.orders]", "[[upstreams.orders.rules]]"]) {
         let section = format!("\n{header}\n{UNKNOWN}\n");
-        let text = REFERENCE.replacen(&format!("\n{header}\n"), &section, 1);
-        // One that is off unless it is set stands commented out as a whole.
-        let text = text.replacen(&format!("\n# {header}  "), &format!("{section}#"), 1);
+        let header_line = format!("\n{header}\n");
+        let text = if REFERENCE.contains(&header_line) {
+            REFERENCE.replacen(&header_line, &section, 1)
+        } else {
+            // One that is off unless it is set stands commented out as a whole.
+            REFERENCE.replacen(&format!("\n# {header}  "), &format!("{section}#"), 1)
+        };
         let help = mistake(&text, &[]).help;
         let (_, known) = help.split_once("known here: ").unwrap_or_else(|| panic!("{header}: {help}"));
         let header = header.trim_matches(['[', ']']);
