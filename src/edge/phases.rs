@@ -19,6 +19,7 @@ use super::{
     failure::{self, Failure},
     framing::Body,
     headers::{self, Passage},
+    intake,
     origin::Origin,
     watch::Watch,
 };
@@ -51,6 +52,10 @@ impl ProxyHttp for Gateway {
         let old = session.req_header().version == Version::HTTP_10;
         session.set_ignore_info_resp(old);
         let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
+        let request = session.req_header_mut();
+        if !intake::asks_for_web_socket(request.version, &request.headers) {
+            request.remove_header(&header::UPGRADE);
+        }
         let request = session.req_header();
         exchange.clock(|watch| watch.head_read(Body::announced(&request.headers)));
         exchange.id = headers::request_id(&request.headers);

@@ -9,5 +9,6 @@ mod denial;
 mod permit;
 
 pub use admit::{Guard, Incoming};
+pub use credentials::bearer;
 pub use denial::{Denial, Refused};
 pub use permit::Permit;

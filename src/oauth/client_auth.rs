@@ -72,9 +72,14 @@ fn credentials(headers: &HeaderMap, form: &Form) -> Result<Vec<ClientCredentials
     }
 }
 
-/// The standard wants both halves form-encoded; many programs send them as they are. So the decoded reading comes
-/// first, and the raw one after it if it is another.
-fn basic(value: &HeaderValue) -> Result<Vec<ClientCredentials>, OauthError> {
+/// What a value of `Authorization` says of a client: `Basic` and base64 of `id:secret` (RFC 7617 section 2).
+///
+/// RFC 6749 section 2.3.1 wants both halves form-encoded; many programs send them as they are. So the decoded reading
+/// comes first, and the raw one after it if it is another.
+///
+/// # Errors
+/// [`OauthError::InvalidClient`] for any other value.
+pub fn basic(value: &HeaderValue) -> Result<Vec<ClientCredentials>, OauthError> {
     let malformed = OauthError::InvalidClient("The Authorization header must be Basic and base64 of id:secret.");
     let (scheme, encoded) = value.as_bytes().split_at_checked(5).ok_or_else(|| malformed.clone())?;
     if !scheme.eq_ignore_ascii_case(b"basic") || encoded.first() != Some(&b' ') {

@@ -14,6 +14,7 @@ mod apply;
 mod bad_input;
 mod command_line;
 mod durability;
+mod hostile;
 mod identity;
 mod journey;
 mod libraries;

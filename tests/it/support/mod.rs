@@ -2,10 +2,12 @@
 
 mod gateway;
 mod http;
+mod recorder;
 mod upstream;
 
 pub(crate) use gateway::{Client, Gateway, command, run, text};
 pub(crate) use http::{Connection, Response, request, request_from};
+pub(crate) use recorder::Recorder;
 pub(crate) use upstream::Upstream;
 
 use std::{
