@@ -194,17 +194,14 @@ impl Body {
             Self::Chunked(chunk) => {
                 let mut taken = 0;
                 while let (false, Some(byte)) = (chunk.is_over(), bytes.get(taken)) {
-                    match chunk {
-                        Chunk::Data(rest) => {
-                            taken += take_data(rest, bytes.len() - taken);
-                            if *rest == 0 {
-                                *chunk = Chunk::DataEnd;
-                            }
+                    if let Chunk::Data(rest) = chunk {
+                        taken += take_data(rest, bytes.len() - taken);
+                        if *rest == 0 {
+                            *chunk = Chunk::DataEnd;
                         }
-                        _ => {
-                            *chunk = chunk.after(*byte);
-                            taken += 1;
-                        }
+                    } else {
+                        *chunk = chunk.after(*byte);
+                        taken += 1;
                     }
                 }
                 taken
@@ -230,11 +227,12 @@ impl Chunk {
             (Self::Start, _) => digit(byte).map_or(Self::Broken, |digit| Self::Size(digit, 1)),
             (Self::Size(size, _) | Self::Blank(size) | Self::Extension(size), b'\r') => Self::SizeReturn(size),
             (Self::Size(size, _) | Self::Blank(size), b' ' | b'\t') => Self::Blank(size),
-            (Self::Size(size, _) | Self::Blank(size), b';') => Self::Extension(size),
+            (Self::Size(size, _) | Self::Blank(size), b';') | (Self::Extension(size), b' '..=b'~' | b'\t' | 0x80..) => {
+                Self::Extension(size)
+            }
             (Self::Size(size, digits), _) if digits < MAX_SIZE_DIGITS => {
                 digit(byte).map_or(Self::Broken, |digit| Self::Size(size << 4 | digit, digits + 1))
             }
-            (Self::Extension(size), b' '..=b'~' | b'\t' | 0x80..) => Self::Extension(size),
             (Self::SizeReturn(0) | Self::TrailerReturn { empty: false }, b'\n') => Self::Trailer { empty: true },
             (Self::SizeReturn(size), b'\n') => Self::Data(size),
             (Self::DataEnd, b'\r') => Self::DataReturn,

@@ -91,9 +91,8 @@ pub fn bearer(input: &[u8]) {
         query.is_some_and(|query| form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token"));
     let count = headers.get_all(header::AUTHORIZATION).iter().count();
     match guard::bearer(&headers, query) {
-        Err(_) => {}
         Ok(_) if named || count > 1 => panic!("more than one credential, or one in the query, passed"),
-        Ok(None) => {}
+        Err(_) | Ok(None) => {}
         Ok(Some(token)) => {
             assert_eq!(token, token.trim_matches([' ', '\t']));
             let value = headers[header::AUTHORIZATION].as_bytes();

@@ -4,7 +4,16 @@
 use super::{House, PROBE, Row, get, kept, passes, post, refused, seen};
 
 #[test]
-fn what_connection_names_goes_no_further_and_takes_nothing_of_ours_away() {
+fn what_is_for_one_connection_stays_there() {
+    let house = House::open();
+    what_connection_names_goes_no_further_and_takes_nothing_of_ours_away(&house);
+    what_frames_the_body_cannot_be_named_away(&house);
+    what_connection_names_is_refused_in_its_turn_and_what_came_before_is_answered(&house);
+    a_protocol_is_changed_by_the_server_and_not_by_hope(&house);
+    an_expectation_is_100_continue(&house);
+}
+
+fn what_connection_names_goes_no_further_and_takes_nothing_of_ours_away(house: &House) {
     let gone = |sent: &str| passes(sent, get("/x", sent), seen("GET /x", "", ""));
     let mut rows: Vec<Row> = [
         "Connection: A\r\nA: b\r\n",
@@ -60,29 +69,27 @@ fn what_connection_names_goes_no_further_and_takes_nothing_of_ours_away() {
     ] {
         rows.push(gone(close).closes());
     }
-    House::open().holds(rows);
+    house.holds(&rows);
 }
 
-#[test]
-fn what_frames_the_body_cannot_be_named_away() {
+fn what_frames_the_body_cannot_be_named_away(house: &House) {
     let chunked = |named: &str| {
         let sent = post(&format!("Connection: {named}\r\nContent-Length: 3\r\n"), "abc");
         passes(named, sent, seen("POST /x", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n"))
     };
     let coded = post("Connection: Transfer-Encoding\r\nTransfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n");
-    House::open().holds(vec![
+    house.holds(&[
         chunked("Content-Length"),
         chunked("content-length, A"),
         passes("Transfer-Encoding", coded, seen("POST /x", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n")),
     ]);
 }
 
-#[test]
-fn what_connection_names_is_refused_in_its_turn_and_what_came_before_is_answered() {
+fn what_connection_names_is_refused_in_its_turn_and_what_came_before_is_answered(house: &House) {
     let bad = get("/y", "Connection: Host\r\n");
     let first = seen("GET /x", "", "");
     let forwarded = get("/y", "Connection: X-Forwarded-For\r\n");
-    House::open().holds(vec![
+    house.holds(&[
         passes("second", get("/x", "") + &bad + PROBE, &first).answered(&[200, 400]).closes(),
         passes("second, of another name", get("/x", "") + &forwarded + PROBE, &first).answered(&[200, 400]).closes(),
         passes("third", get("/x", "") + PROBE + &bad, &first)
@@ -93,12 +100,11 @@ fn what_connection_names_is_refused_in_its_turn_and_what_came_before_is_answered
     ]);
 }
 
-#[test]
-fn a_protocol_is_changed_by_the_server_and_not_by_hope() {
+fn a_protocol_is_changed_by_the_server_and_not_by_hope(house: &House) {
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
     let normal = "upgrade: websocket\r\nConnection: Upgrade\r\n";
     let smuggled = get("/admin", "");
-    House::open().holds(vec![
+    house.holds(&[
         passes("refused by the server", get("/x", upgrade), seen("GET /x", normal, "")),
         // What came early is the next request, under the rules.
         passes("bytes before time", get("/x", upgrade) + &smuggled, seen("GET /x", normal, "")).answered(&[200, 401]),
@@ -109,8 +115,7 @@ fn a_protocol_is_changed_by_the_server_and_not_by_hope() {
     ]);
 }
 
-#[test]
-fn an_expectation_is_100_continue() {
+fn an_expectation_is_100_continue(house: &House) {
     let mut rows: Vec<Row> = ["x", "", "100-continue, x", "100-continue;q=1", "\"100-continue\"", "100", "200-ok"]
         .map(|expected| kept(417, expected, get("/x", &format!("Expect: {expected}\r\n"))))
         .into();
@@ -119,5 +124,5 @@ fn an_expectation_is_100_continue() {
         let fields = format!("Expect: {expected}\r\nContent-Length: 3\r\n");
         rows.push(passes(expected, post(&fields, "abc"), seen("POST /x", &fields, "abc")));
     }
-    House::open().holds(rows);
+    house.holds(&rows);
 }

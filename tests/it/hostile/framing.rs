@@ -15,7 +15,16 @@ fn broken(name: &str, body: &str) -> Row {
 }
 
 #[test]
-fn a_length_is_one_plain_number() {
+fn a_request_ends_where_it_says_or_nowhere() {
+    let house = House::open();
+    a_length_is_one_plain_number(&house);
+    a_coding_is_chunked_and_stands_alone(&house);
+    chunks_are_read_by_the_letter(&house);
+    a_body_that_does_not_come_whole_does_not_arrive_whole(&house);
+    requests_in_a_row_are_answered_in_order_each_under_its_own_rule(&house);
+}
+
+fn a_length_is_one_plain_number(house: &House) {
     let mut rows: Vec<Row> = [
         "",
         "+3",
@@ -59,11 +68,10 @@ fn a_length_is_one_plain_number() {
     rows.push(passes("in DELETE", request("DELETE /x", length, "abc"), seen("DELETE /x", length, "abc")));
     rows.push(refused(413, "too large", post("Content-Length: 1025\r\n", "")));
     rows.push(refused(413, "as large as can be", post("Content-Length: 18446744073709551615\r\n", "")));
-    House::open().holds(rows);
+    house.holds(&rows);
 }
 
-#[test]
-fn a_coding_is_chunked_and_stands_alone() {
+fn a_coding_is_chunked_and_stands_alone(house: &House) {
     let end = "0\r\n\r\n";
     let mut rows: Vec<Row> = [
         "",
@@ -116,13 +124,12 @@ fn a_coding_is_chunked_and_stands_alone() {
         let sent = post(&format!("Transfer-Encoding: {coding}\r\n"), "3\r\nabc\r\n0\r\n\r\n");
         rows.push(passes(coding, sent, seen("POST /x", CHUNKED, "3\r\nabc\r\n0\r\n\r\n")));
     }
-    House::open().holds(rows);
+    house.holds(&rows);
 }
 
-#[test]
-fn chunks_are_read_by_the_letter() {
+fn chunks_are_read_by_the_letter(house: &House) {
     let end = "\r\n0\r\n\r\n";
-    House::open().holds(vec![
+    house.holds(&[
         chunks("plain", "3\r\nabc\r\n0\r\n\r\n"),
         chunks("leading zeros", "0003\r\nabc\r\n000\r\n\r\n"),
         chunks("blanks behind the size", "3 \t\r\nabc\r\n0 \r\n\r\n"),
@@ -162,8 +169,7 @@ fn chunks_are_read_by_the_letter() {
     ]);
 }
 
-#[test]
-fn a_body_that_does_not_come_whole_does_not_arrive_whole() {
+fn a_body_that_does_not_come_whole_does_not_arrive_whole(house: &House) {
     let length = "Content-Length: 5\r\n";
     let ended = |name: &str, sent: &str| refused(0, name, sent).answered(&[]).ends();
     let cut = |name: &str, headers: &str, body: &str, goes_on: &'static str| {
@@ -171,7 +177,7 @@ fn a_body_that_does_not_come_whole_does_not_arrive_whole() {
     };
     let three = seen("POST /x", "Content-Length: 3\r\n", "abc");
     let chunk = seen("POST /x", CHUNKED, "3\r\nabc\r\n0\r\n\r\n");
-    House::open().holds(vec![
+    house.holds(&[
         cut("shorter than its length", length, "abc", "abc"),
         cut("no byte of its length", length, "", ""),
         cut("no last chunk", CHUNKED, "3\r\nabc\r\n", "3\r\nabc\r\n"),
@@ -189,8 +195,7 @@ fn a_body_that_does_not_come_whole_does_not_arrive_whole() {
     ]);
 }
 
-#[test]
-fn requests_in_a_row_are_answered_in_order_each_under_its_own_rule() {
+fn requests_in_a_row_are_answered_in_order_each_under_its_own_rule(house: &House) {
     let smuggled = get("/admin", "");
     let hidden = format!("Content-Length: {}\r\n", smuggled.len());
     let chunk = format!("{:x}\r\n{smuggled}\r\n0\r\n\r\n", smuggled.len());
@@ -198,7 +203,7 @@ fn requests_in_a_row_are_answered_in_order_each_under_its_own_rule() {
     let bad = post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n");
     let three = post("Content-Length: 3\r\n", "abc");
     let arrives_three = seen("POST /x", "Content-Length: 3\r\n", "abc");
-    House::open().holds(vec![
+    house.holds(&[
         passes("a request in a body", post(&hidden, &smuggled), seen("POST /x", &hidden, &smuggled)),
         passes("a request in a chunk", post(CHUNKED, &chunk), seen("POST /x", CHUNKED, &chunk)),
         passes(

@@ -9,14 +9,12 @@ fn request(target: &str, hosts: &str) -> String {
 #[test]
 fn a_request_names_one_well_formed_host() {
     let mut rows: Vec<Row> = [
-        "", " ", ".", "..", "a..b", ".a", "a b", "a,b", "a, a", "a/b", "a/../b", "a?b", "a#b", "a\\b", "u@a", "u:p@a",
-        "a@", "a:x", "a:-1", "a:+80", "a:65536", "a:80:80", ":80", ":", "a:80 ", "::1", "[::1", "::1]", "[::1]x",
-        "[::g]", "[a]", "[]", "a%2eb", "%61", "a;b", "a\"b", "(a)", "a*", "*", "http://a", "a\tb", "-\u{e4}",
+        "", ".", "..", "a..b", ".a", "a b", "a,b", "a, a", "a/b", "a/../b", "a?b", "a#b", "a\\b", "u@a", "u:p@a", "a@",
+        "a:x", "a:-1", "a:+80", "a:65536", "a:80:80", ":80", ":", "::1", "[::1", "::1]", "[::1]x", "[::g]", "[a]",
+        "[]", "a%2eb", "%61", "a;b", "a\"b", "(a)", "a*", "*", "http://a", "a\tb", "-\u{e4}",
     ]
-    .into_iter()
-    .filter(|host| !host.ends_with(' '))
     .map(|host| refused(400, host, request("/x", &format!("Host: {host}\r\n"))))
-    .collect();
+    .into();
     rows.push(refused(400, "blank", request("/x", "Host:   \r\n")));
     rows.push(refused(400, "none", request("/x", "")));
     rows.push(refused(400, "none in HTTP/1.0", "GET /x HTTP/1.0\r\n\r\n"));
@@ -36,5 +34,5 @@ fn a_request_names_one_well_formed_host() {
     {
         rows.push(passes(host, request("/x", &format!("Host: {host}\r\n")), seen_at(host, "GET /x", "", "")));
     }
-    House::open().holds(rows);
+    House::open().holds(&rows);
 }

@@ -163,7 +163,7 @@ impl House {
 
     /// Sends each row on a connection of its own.
     #[track_caller]
-    fn holds(&self, rows: Vec<Row>) {
+    fn holds(&self, rows: &[Row]) {
         let wrong: Vec<String> = rows.iter().filter_map(|row| self.try_row(row).err()).collect();
         assert!(wrong.is_empty(), "{} of {} rows are wrong:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
     }
@@ -179,25 +179,26 @@ impl House {
         for _ in &row.statuses {
             statuses.extend(connection.answer(to_head).map(|answer| answer.status));
         }
-        let mut arrives = row.arrives.clone();
+        let mut expected = row.arrives.clone();
         let stays = if row.closes {
             !connection.is_closed()
         } else {
             connection.send(PROBE.as_bytes());
-            arrives.push(seen("GET /probe", "", "").into_bytes());
+            expected.push(seen("GET /probe", "", "").into_bytes());
             connection.answer(false).is_some_and(|answer| answer.status == 200)
         };
-        let arrives: Vec<Vec<u8>> = arrives.iter().map(|message| ordered(message)).collect();
-        let mut arrived = self.recorder.take(arrives.iter().map(Vec::len).sum(), row.cut.is_some());
+        let mut arrived = self.recorder.take(expected.iter().map(Vec::len).sum(), row.cut.is_some());
         if let (Some(rest), Some(last)) = (row.cut, arrived.last_mut()) {
             // How much of a body goes on before it breaks is for time to tell.
-            let head = arrives.last().map_or(0, Vec::len).min(last.len());
+            let head = expected.last().map_or(0, Vec::len).min(last.len());
             if rest.as_bytes().starts_with(&last[head..]) {
                 last.truncate(head);
             }
         }
-        let arrived: Vec<Vec<u8>> = arrived.iter().map(|message| ordered(message)).collect();
-        if (&statuses, stays, &arrived) == (&row.statuses, !row.closes, &arrives) {
+        for message in arrived.iter_mut().chain(&mut expected) {
+            *message = ordered(message);
+        }
+        if (&statuses, stays, &arrived) == (&row.statuses, !row.closes, &expected) {
             return Ok(());
         }
         let shown = |all: &[Vec<u8>]| {
@@ -210,7 +211,7 @@ impl House {
             row.statuses,
             !row.closes,
             shown(&arrived),
-            shown(&arrives)
+            shown(&expected)
         ))
     }
 }

@@ -2,13 +2,67 @@
 
 use super::{House, Row, get, kept, passes, refused, request, seen};
 
+/// Targets that are no path of the host that is asked for, or none that everyone reads alike.
+const OTHER_TARGETS: [&str; 42] = [
+    "*",
+    "x",
+    "a",
+    "a:80",
+    "a/x",
+    "\\x",
+    "\\\\a\\x",
+    "?x",
+    "?x=/x",
+    "#",
+    "/x#",
+    "/x#/admin",
+    "/x?y#z",
+    "ftp://a/x",
+    "file:///x",
+    "http:/x",
+    "http:x",
+    "http:///x",
+    "http://",
+    "http://b/x",
+    "http://a:80/x",
+    "http://a./x",
+    "http://u@a/x",
+    "http://a@b/x",
+    "http://a#b/x",
+    "http://a\\b/x",
+    "https://b/x",
+    "//",
+    "//b/x",
+    "///x",
+    "javascript:/x",
+    "/x\u{e4}",
+    "/x?\u{e4}",
+    "/\u{2025}/x",
+    "http://a/../x",
+    "http://a//x",
+    ":///x",
+    "%2Fx",
+    "/x?\"",
+    "/x?<",
+    "/x?>",
+    "http%3A//a/x",
+];
+
 /// A request of this whole first line.
 fn line(line: &str) -> String {
     format!("{line}\r\nHost: a\r\nX-Request-Id: r\r\n\r\n")
 }
 
 #[test]
-fn a_method_is_one_that_is_known_or_a_405() {
+fn the_first_line_is_read_by_the_letter() {
+    let house = House::open();
+    a_method_is_one_that_is_known_or_a_405(&house);
+    a_version_is_1_1_or_1_0(&house);
+    blanks_and_control_characters_stand_where_they_belong(&house);
+    a_target_is_a_path_or_names_the_host_that_is_asked_for(&house);
+}
+
+fn a_method_is_one_that_is_known_or_a_405(house: &House) {
     let mut rows: Vec<Row> = ["GET", "HEAD", "OPTIONS", "DELETE", "PUT", "PATCH"]
         .map(|method| passes(method, request(&format!("{method} /x"), "", ""), seen(&format!("{method} /x"), "", "")))
         .into();
@@ -20,11 +74,10 @@ fn a_method_is_one_that_is_known_or_a_405() {
     }
     rows.push(refused(405, "CONNECT", line("CONNECT a:80 HTTP/1.1")));
     rows.push(refused(405, "CONNECT to a path", line("CONNECT /x HTTP/1.1")));
-    House::open().holds(rows);
+    house.holds(&rows);
 }
 
-#[test]
-fn a_version_is_1_1_or_1_0() {
+fn a_version_is_1_1_or_1_0(house: &House) {
     let mut rows: Vec<Row> = [
         "HTTP/0.9",
         "HTTP/1.2",
@@ -50,11 +103,10 @@ fn a_version_is_1_1_or_1_0() {
     rows.push(refused(400, "no target", "GET\r\n\r\n"));
     rows.push(refused(400, "HTTP/2 in clear", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"));
     rows.push(refused(400, "TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n"));
-    House::open().holds(rows);
+    house.holds(&rows);
 }
 
-#[test]
-fn blanks_and_control_characters_stand_where_they_belong() {
+fn blanks_and_control_characters_stand_where_they_belong(house: &House) {
     let mut rows: Vec<Row> = [
         "GET  /x HTTP/1.1",
         "GET /x  HTTP/1.1",
@@ -86,57 +138,11 @@ fn blanks_and_control_characters_stand_where_they_belong() {
     rows.push(refused(400, "bare CR", get("/x", "").replace("\r\n", "\r") + "\n"));
     let mixed = "GET /x HTTP/1.1\nHost: a\r\nX-Request-Id: r\nA: b\r\n\n";
     rows.push(passes("both line ends", mixed, seen("GET /x", "A: b\r\n", "")));
-    House::open().holds(rows);
+    house.holds(&rows);
 }
 
-#[test]
-fn a_target_is_a_path_or_names_the_host_that_is_asked_for() {
-    let mut rows: Vec<Row> = [
-        "*",
-        "x",
-        "a",
-        "a:80",
-        "a/x",
-        "\\x",
-        "\\\\a\\x",
-        "?x",
-        "?x=/x",
-        "#",
-        "/x#",
-        "/x#/admin",
-        "/x?y#z",
-        "ftp://a/x",
-        "file:///x",
-        "http:/x",
-        "http:x",
-        "http:///x",
-        "http://",
-        "http://b/x",
-        "http://a:80/x",
-        "http://a./x",
-        "http://u@a/x",
-        "http://a@b/x",
-        "http://a#b/x",
-        "http://a\\b/x",
-        "https://b/x",
-        "//",
-        "//b/x",
-        "///x",
-        "javascript:/x",
-        "/x\u{e4}",
-        "/x?\u{e4}",
-        "/\u{2025}/x",
-        "http://a/../x",
-        "http://a//x",
-        ":///x",
-        "%2Fx",
-        "/x?\"",
-        "/x?<",
-        "/x?>",
-        "http%3A//a/x",
-    ]
-    .map(|target| refused(400, target, get(target, "")))
-    .into();
+fn a_target_is_a_path_or_names_the_host_that_is_asked_for(house: &House) {
+    let mut rows: Vec<Row> = OTHER_TARGETS.map(|target| refused(400, target, get(target, ""))).into();
     for (target, path) in [
         ("http://a/x", "/x"),
         ("HTTP://a/x?y", "/x?y"),
@@ -157,5 +163,5 @@ fn a_target_is_a_path_or_names_the_host_that_is_asked_for() {
     rows.push(refused(414, "too long", get(&format!("/{long}x"), "")));
     rows.push(refused(414, "far too long", get(&format!("/{}", "x".repeat(100_000)), "")));
     rows.push(refused(414, "a method without end", request(&format!("{} /x", "G".repeat(5000)), "", "")));
-    House::open().holds(rows);
+    house.holds(&rows);
 }
