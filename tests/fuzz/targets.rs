@@ -94,11 +94,10 @@ pub fn bearer(input: &[u8]) {
         Ok(_) if named || count > 1 => panic!("more than one credential, or one in the query, passed"),
         Err(_) | Ok(None) => {}
         Ok(Some(token)) => {
-            assert_eq!(token, token.trim_matches([' ', '\t']));
             let value = headers[header::AUTHORIZATION].as_bytes();
-            assert!(
-                value[..6].eq_ignore_ascii_case(b"bearer") && value.ends_with(token.as_bytes()) || token.is_empty()
-            );
+            let (scheme, rest) = value.split_at(6);
+            assert!(scheme.eq_ignore_ascii_case(b"bearer"));
+            assert_eq!(std::str::from_utf8(rest).map(|rest| rest.trim_matches([' ', '\t'])), Ok(token));
         }
     }
 }
@@ -198,7 +197,6 @@ pub fn token(input: &[u8]) {
         assert!(kinds.iter().all(|kind| key.examine(*kind, &spoilt).is_none()), "a spoilt secret passes");
     }
     let masked = mask_secrets(&text);
-    assert_eq!(mask_secrets(&masked), masked);
     assert!(!masked.to_ascii_lowercase().replace("prt_***", "").contains("prt_"), "{masked}");
     identifiers(&text);
 }
