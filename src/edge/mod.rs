@@ -26,6 +26,7 @@ mod settings;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 mod upstream;
 mod watch;
 

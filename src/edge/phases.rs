@@ -19,8 +19,8 @@ use super::{
     failure::{self, Failure},
     framing::Body,
     headers::{self, Passage},
-    intake,
     origin::Origin,
+    upgrade::asks_for_web_socket,
     watch::Watch,
 };
 use crate::{model::RequestId, policy::is_own_path};
@@ -53,7 +53,7 @@ impl ProxyHttp for Gateway {
         session.set_ignore_info_resp(old);
         let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
         let request = session.req_header_mut();
-        if !intake::asks_for_web_socket(request.version, &request.headers) {
+        if !asks_for_web_socket(request.version, &request.headers) {
             request.remove_header(&header::UPGRADE);
         }
         let request = session.req_header();

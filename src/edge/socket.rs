@@ -134,11 +134,7 @@ impl WatchedSocket {
             self.give(buffer, usize::MAX);
         }
         let read = buffer.filled().get(before..).unwrap_or_default();
-        let taken = body.take(read);
-        if body.is_broken() {
-            // `failure` knows this kind: nothing of it goes on, and the client is told why.
-            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
-        }
+        let taken = body.take(read)?;
         let early = read.get(taken..).unwrap_or_default();
         if !early.is_empty() {
             // In front of what may be held already.

@@ -38,7 +38,8 @@ fn reset(stream: TcpStream) {
     tokio::net::TcpStream::from_std(stream).unwrap().set_zero_linger().unwrap();
 }
 
-/// All bytes that a client of this version gets of each server's answer.
+/// All bytes that a client of this version gets of each server's answer. It asks for no change of protocol, although a
+/// server may think so that reads one header without the other.
 fn answers(servers: &[SocketAddr], version: &str) -> Vec<String> {
     let upstream = |(number, server): (usize, &SocketAddr)| {
         format!(
@@ -49,7 +50,10 @@ fn answers(servers: &[SocketAddr], version: &str) -> Vec<String> {
     let gateway = Gateway::start(&servers.iter().enumerate().map(upstream).collect::<String>());
     let answer = |number| {
         let mut connection = Connection::open(gateway.public);
-        connection.send(format!("GET /{number} HTTP/{version}\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes());
+        connection.send(
+            format!("GET /{number} HTTP/{version}\r\nHost: a\r\nConnection: close\r\nUpgrade: websocket\r\n\r\n")
+                .as_bytes(),
+        );
         connection.rest()
     };
     (0..servers.len()).map(answer).collect()
