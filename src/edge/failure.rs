@@ -1,5 +1,7 @@
 //! What goes wrong on the way to an upstream and back, and the only place where it becomes an answer.
 
+use std::io;
+
 use pingora::{
     Error, ErrorSource,
     ErrorType::{
@@ -47,6 +49,10 @@ impl Failure {
                 InvalidHTTPHeader | Custom(_) => Self::Malformed,
                 _ => Self::Broken,
             },
+            // From `socket`: the body is framed in a way that is not passed on.
+            (ErrorSource::Downstream, ReadError) if system_kind(error) == Some(io::ErrorKind::InvalidData) => {
+                Self::BrokenRequest
+            }
             (ErrorSource::Downstream, kind) => match kind {
                 _ if is_slow(error) => Self::SlowBody,
                 HTTPStatus(413) => Self::LargeBody,
@@ -108,10 +114,15 @@ pub(super) fn before_an_answer(error: &Error) -> bool {
         }
 }
 
+/// What the system, or a socket of ours, said.
+fn system_kind(error: &Error) -> Option<io::ErrorKind> {
+    error.root_cause().downcast_ref::<io::Error>().map(io::Error::kind)
+}
+
 /// An error for the log: its kind and what the system said. The rest of pingora's words may hold what was received.
 pub(super) fn cause(error: &Error) -> String {
     let kind = format!("{} ({})", error.etype().as_str(), error.esource().as_str());
-    match error.root_cause().downcast_ref::<std::io::Error>() {
+    match error.root_cause().downcast_ref::<io::Error>() {
         Some(system) => format!("{kind}: {system}"),
         None => kind,
     }
@@ -143,10 +154,20 @@ mod tests {
     }
 
     #[test]
+    fn a_body_that_the_socket_refuses_is_the_clients_fault_and_one_that_ends_its_leave() {
+        for (kind, failure) in
+            [(io::ErrorKind::InvalidData, Failure::BrokenRequest), (io::ErrorKind::ConnectionReset, Failure::Gone)]
+        {
+            let error = Error::because(ReadError, "when reading body", io::Error::from(kind)).into_down();
+            assert_eq!(Failure::of(&error), failure);
+        }
+    }
+
+    #[test]
     fn the_log_is_told_nothing_that_was_received() {
         let received = Error::because(InvalidHTTPHeader, "buf: Set-Cookie: secret", Error::new(ReadError));
         assert_eq!(cause(&received.into_up()), "InvalidHTTPHeader (Upstream)");
-        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         let refused = Error::because(ConnectRefused, "peer: 10.0.0.1", refused).into_up();
         assert_eq!(cause(&refused), "ConnectRefused (Upstream): connection refused");
     }

@@ -3,6 +3,8 @@
 //! The client's socket (`socket`) cuts the bytes by this before pingora sees them. pingora repairs a request line that is
 //! not quite one, and keeps what comes behind a body for itself; neither is wanted here.
 
+use std::io;
+
 use http::{HeaderMap, header};
 
 use super::ServerSettings;
@@ -132,12 +134,22 @@ pub(super) enum Body {
     Chunked(Chunk),
 }
 
-/// Where in a chunked body the next byte stands. Where pingora takes a form that is not in the grammar, this does too.
+/// The digits of a chunk's size that are read: what 64 bits hold.
+const MAX_SIZE_DIGITS: u8 = 16;
+
+/// Where in a chunked body the next byte stands.
+///
+/// Stricter than pingora's parser, which takes a size without a digit for zero and any byte at all for an extension: a
+/// server that ends a line at a bare line feed would read other chunks there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Chunk {
-    /// In the size, which is this so far.
-    Size(u64),
-    /// Behind the size, in what extends it.
+    /// Before the first digit of a size.
+    Start,
+    /// In the size, which is this so far, of so many digits.
+    Size(u64, u8),
+    /// Behind the size, in blanks before its extension or its end.
+    Blank(u64),
+    /// In what extends the size.
     Extension(u64),
     /// After the carriage return behind a size.
     SizeReturn(u64),
@@ -154,7 +166,7 @@ pub(super) enum Chunk {
         empty: bool,
     },
     Done,
-    /// It is none, as pingora will find: all that comes is its.
+    /// It is none: nothing of what follows is read.
     Broken,
 }
 
@@ -162,7 +174,7 @@ impl Body {
     /// The body that a head announces. What it says in two ways is refused before the difference matters.
     pub(super) fn announced(headers: &HeaderMap) -> Self {
         if headers.contains_key(header::TRANSFER_ENCODING) {
-            return Self::Chunked(Chunk::Size(0));
+            return Self::Chunked(Chunk::Start);
         }
         let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         Self::Length(length.unwrap_or(0))
@@ -173,29 +185,27 @@ impl Body {
     }
 
     /// How many of these bytes, which come next, are its.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> usize {
-        match self {
-            Self::Length(rest) => take_data(rest, bytes.len()),
-            Self::Chunked(chunk) => {
-                let mut taken = 0;
-                while let (false, Some(byte)) = (*chunk == Chunk::Done, bytes.get(taken)) {
-                    match chunk {
-                        Chunk::Data(rest) => {
-                            taken += take_data(rest, bytes.len() - taken);
-                            if *rest == 0 {
-                                *chunk = Chunk::DataEnd;
-                            }
-                        }
-                        Chunk::Broken => return bytes.len(),
-                        _ => {
-                            *chunk = chunk.after(*byte);
-                            taken += 1;
-                        }
-                    }
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`], which `failure` knows, for chunks that nobody may be asked to understand.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let chunk = match self {
+            Self::Length(rest) => return Ok(take_data(rest, bytes.len())),
+            Self::Chunked(chunk) => chunk,
+        };
+        let mut taken = 0;
+        while let (false, Some(byte)) = (chunk.is_over(), bytes.get(taken)) {
+            if let Chunk::Data(rest) = chunk {
+                taken += take_data(rest, bytes.len() - taken);
+                if *rest == 0 {
+                    *chunk = Chunk::DataEnd;
                 }
-                taken
+            } else {
+                *chunk = chunk.after(*byte);
+                taken += 1;
             }
         }
+        if *chunk == Chunk::Broken { Err(io::ErrorKind::InvalidData.into()) } else { Ok(taken) }
     }
 }
 
@@ -207,27 +217,35 @@ fn take_data(rest: &mut u64, there: usize) -> usize {
 }
 
 impl Chunk {
+    const fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Broken)
+    }
+
     fn after(self, byte: u8) -> Self {
         match (self, byte) {
-            (Self::Size(size) | Self::Extension(size), b'\r') => Self::SizeReturn(size),
-            (Self::Size(size), _) => match (byte as char).to_digit(16) {
-                Some(digit) => size
-                    .checked_mul(16)
-                    .and_then(|size| size.checked_add(u64::from(digit)))
-                    .map_or(Self::Broken, Self::Size),
-                None => Self::Extension(size),
-            },
-            (Self::Extension(size), _) => Self::Extension(size),
+            (Self::Start, _) => digit(byte).map_or(Self::Broken, |digit| Self::Size(digit, 1)),
+            (Self::Size(size, _) | Self::Blank(size) | Self::Extension(size), b'\r') => Self::SizeReturn(size),
+            (Self::Size(size, _) | Self::Blank(size), b' ' | b'\t') => Self::Blank(size),
+            (Self::Size(size, _) | Self::Blank(size), b';') | (Self::Extension(size), b' '..=b'~' | b'\t' | 0x80..) => {
+                Self::Extension(size)
+            }
+            (Self::Size(size, digits), _) if digits < MAX_SIZE_DIGITS => {
+                digit(byte).map_or(Self::Broken, |digit| Self::Size(size << 4 | digit, digits + 1))
+            }
             (Self::SizeReturn(0) | Self::TrailerReturn { empty: false }, b'\n') => Self::Trailer { empty: true },
             (Self::SizeReturn(size), b'\n') => Self::Data(size),
             (Self::DataEnd, b'\r') => Self::DataReturn,
-            (Self::DataReturn, b'\n') => Self::Size(0),
+            (Self::DataReturn, b'\n') => Self::Start,
             (Self::Trailer { empty }, b'\r') => Self::TrailerReturn { empty },
             (Self::Trailer { .. }, byte) if byte != b'\n' => Self::Trailer { empty: false },
             (Self::TrailerReturn { empty: true }, b'\n') => Self::Done,
             _ => Self::Broken,
         }
     }
+}
+
+fn digit(byte: u8) -> Option<u64> {
+    char::from(byte).to_digit(16).map(u64::from)
 }
 
 #[cfg(test)]
@@ -285,19 +303,50 @@ mod tests {
     #[test]
     fn a_body_ends_where_its_framing_says() {
         let taken = |mut body: Body, bytes: &str| {
-            let taken = body.take(bytes.as_bytes());
+            let taken = body.take(bytes.as_bytes()).unwrap();
             (bytes[..taken].to_owned(), body.is_done())
         };
-        let chunked = Body::Chunked(Chunk::Size(0));
+        let chunked = Body::Chunked(Chunk::Start);
         assert_eq!(taken(Body::Length(0), "GET"), (String::new(), true));
         assert_eq!(taken(Body::Length(3), "abcGET"), ("abc".into(), true));
         assert_eq!(taken(Body::Length(9), "abc"), ("abc".into(), false));
-        for whole in ["0\r\n\r\n", "3;x=\n\r\nab\n\r\n0A \r\n0123456789\r\n00\r\nA: b\r\nC: d\r\n\r\n"] {
+        for whole in [
+            "0\r\n\r\n",
+            "3;x=\"y\" ;z\r\nab\n\r\n0A \r\n0123456789\r\n00\r\nA: b\r\nC: d\r\n\r\n",
+            "0000000000000001\r\na\r\n0\t;x\r\n\r\n",
+        ] {
             assert_eq!(taken(chunked, &format!("{whole}GET")), (whole.into(), true), "{whole:?}");
         }
-        for broken in ["1\r\nab", "1\rx", "0\r\nA: b\nGET", "0\r\n\rx", "10000000000000000\r\n"] {
-            let mut body = chunked;
-            assert_eq!((body.take(broken.as_bytes()), body.is_done()), (broken.len(), false), "{broken:?}");
+    }
+
+    #[test]
+    fn chunks_that_some_would_read_otherwise_are_refused() {
+        for broken in [
+            "1\r\nab",
+            "1\rx",
+            "1\n",
+            "0\r\nA: b\nGET",
+            "0\r\n\rx",
+            "\r\n",
+            ";x\r\n",
+            " 1\r\n",
+            "+1\r\n",
+            "-1\r\n",
+            "0x1\r\n",
+            "1 1\r\n",
+            "1,\r\n",
+            "1;x=\n\r\n",
+            "1;x\ry",
+            "1;\0\r\n",
+            "00000000000000001\r\n",
+            "10000000000000000\r\n",
+        ] {
+            let mut body = Body::Chunked(Chunk::Start);
+            for bytes in [broken, "0\r\n\r\n"] {
+                let error = body.take(bytes.as_bytes()).map_err(|error| error.kind());
+                assert_eq!(error, Err(io::ErrorKind::InvalidData), "{broken:?}");
+            }
+            assert!(!body.is_done(), "{broken:?}");
         }
     }
 
@@ -314,8 +363,8 @@ mod tests {
             }
             whole.extend_from_slice(b"0\r\n\r\n");
             let all = [&whole[..], b"GET / HTTP/1.1\r\n"].concat();
-            let mut body = Body::Chunked(Chunk::Size(0));
-            let taken: usize = all.chunks(piece).map(|bytes| body.take(bytes)).sum();
+            let mut body = Body::Chunked(Chunk::Start);
+            let taken: usize = all.chunks(piece).map(|bytes| body.take(bytes).unwrap()).sum();
             prop_assert_eq!((taken, body.is_done()), (whole.len(), true));
         }
     }

@@ -34,6 +34,7 @@ mod socket;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod upgrade;
 mod upstream;
 mod watch;
 

@@ -20,6 +20,7 @@ use super::{
     framing::Body,
     headers::{self, Passage},
     origin::Origin,
+    upgrade::asks_for_web_socket,
     watch::Watch,
 };
 use crate::{guard::Denial, model::RequestId, policy::is_own_path};
@@ -52,6 +53,10 @@ impl ProxyHttp for Gateway {
         session.set_ignore_info_resp(old);
         let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
         let secure = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+        let request = session.req_header_mut();
+        if !asks_for_web_socket(request.version, &request.headers) {
+            request.remove_header(&header::UPGRADE);
+        }
         let request = session.req_header();
         exchange.clock(|watch| watch.head_read(Body::announced(&request.headers)));
         exchange.id = headers::request_id(&request.headers);

@@ -147,7 +147,7 @@ impl WatchedSocket {
             self.give(buffer, usize::MAX);
         }
         let read = buffer.filled().get(before..).unwrap_or_default();
-        let taken = body.take(read);
+        let taken = body.take(read)?;
         let early = read.get(taken..).unwrap_or_default();
         if !early.is_empty() {
             // In front of what may be held already.
@@ -335,7 +335,7 @@ mod tests {
         assert_eq!(read(&mut socket), None);
         client.write_all(b"A: b\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET").await.unwrap();
         assert_eq!(read(&mut socket).unwrap(), HEAD);
-        watch.head_read(Body::Chunked(Chunk::Size(0)));
+        watch.head_read(Body::Chunked(Chunk::Start));
         assert_eq!(read(&mut socket).unwrap(), "3\r\nabc\r\n0\r\n\r\n");
         client.write_all(&HEAD.as_bytes()[3..]).await.unwrap();
         AsyncWriteExt::shutdown(&mut client).await.unwrap();

@@ -314,7 +314,7 @@ mod tests {
     /// One that works on a request whose upstream has three seconds for the head of its answer.
     fn asked() -> Arc<Watch> {
         let watch = watch();
-        watch.head_read(Body::Chunked(Chunk::Size(0)));
+        watch.head_read(Body::Chunked(Chunk::Start));
         watch.answer_within(Some(3 * SECOND));
         watch
     }

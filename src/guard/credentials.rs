@@ -10,7 +10,7 @@ use super::Denial;
 /// # Errors
 /// [`Denial::Credentials`] for more than one credential or one in the query (RFC 6750 section 3.1,
 /// `invalid_request`); [`Denial::InvalidToken`] for one that is not even text.
-pub(super) fn bearer<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<Option<&'a str>, Denial> {
+pub fn bearer<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<Option<&'a str>, Denial> {
     if query.is_some_and(holds_token) {
         return Err(Denial::Credentials("An access token in the query is refused: it would be logged on its way."));
     }

@@ -14,6 +14,7 @@ mod permit;
 mod tests;
 
 pub use admit::{Guard, Incoming};
+pub use credentials::bearer;
 pub use denial::{Denial, Refused};
 pub use limits::CallerLimits;
 pub use permit::Permit;

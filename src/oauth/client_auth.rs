@@ -72,15 +72,24 @@ fn credentials(headers: &HeaderMap, form: &Form) -> Result<Vec<ClientCredentials
     }
 }
 
-/// The standard wants both halves form-encoded; many programs send them as they are. So the decoded reading comes
-/// first, and the raw one after it if it is another.
-fn basic(value: &HeaderValue) -> Result<Vec<ClientCredentials>, OauthError> {
+/// What a value of `Authorization` says of a client: `Basic` and base64 of `id:secret` (RFC 7617 section 2).
+///
+/// RFC 6749 section 2.3.1 wants both halves form-encoded; many programs send them as they are. So the decoded reading
+/// comes first, and the raw one after it if it is another.
+///
+/// # Errors
+/// [`OauthError::InvalidClient`] for any other value.
+pub fn basic(value: &HeaderValue) -> Result<Vec<ClientCredentials>, OauthError> {
     let malformed = OauthError::InvalidClient("The Authorization header must be Basic and base64 of id:secret.");
     let (scheme, encoded) = value.as_bytes().split_at_checked(5).ok_or_else(|| malformed.clone())?;
     if !scheme.eq_ignore_ascii_case(b"basic") || encoded.first() != Some(&b' ') {
         return Err(malformed);
     }
-    let text = BASE64.decode(encoded.trim_ascii()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let encoded = encoded.trim_ascii();
+    // The decoder takes several texts in a row, each with its padding.
+    let once = encoded.iter().skip_while(|byte| **byte != b'=').all(|byte| *byte == b'=');
+    let bytes = BASE64.decode(encoded).ok().filter(|_| once);
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     let text = SecretText::new(text.ok_or_else(|| malformed.clone())?);
     let (id, secret) = text.expose().split_once(':').ok_or(malformed)?;
     let raw = ClientCredentials { id: id.to_owned(), secret: SecretText::new(secret.to_owned()) };
@@ -139,6 +148,7 @@ mod tests {
             "Basic aWQ6cw",
             "Basic ???",
             "Basic aWQ=",
+            "Basic aWQ6cw==aWQ6cw==",
             "Basic /zo=",
             "Bas",
         ] {

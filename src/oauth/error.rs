@@ -17,7 +17,7 @@ use crate::{
 
 /// Why a call was not answered as asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum OauthError {
+pub enum OauthError {
     /// A parameter is missing, repeated or malformed, or two credentials were sent.
     InvalidRequest(Cow<'static, str>),
     /// No credentials, or wrong ones.

@@ -14,10 +14,15 @@ const REPEATABLE: [&str; 2] = ["resource", "audience"];
 const MEDIA_TYPE: &str = "application/x-www-form-urlencoded";
 
 /// The parameters of a call; those without a value are not there.
-pub(super) struct Form(HashMap<String, Vec<String>>);
+pub struct Form(HashMap<String, Vec<String>>);
 
 impl Form {
-    fn parse(body: &[u8]) -> Result<Self, OauthError> {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// [`OauthError::InvalidRequest`] for an escape that is malformed or spells no UTF-8, and for a parameter that is
+    /// repeated and may not be.
+    pub fn parse(body: &[u8]) -> Result<Self, OauthError> {
         let mut parameters: HashMap<String, Vec<String>> = HashMap::new();
         for pair in body.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
             let mut halves = pair.splitn(2, |b| *b == b'=');
@@ -40,12 +45,14 @@ impl Form {
     }
 
     /// The value of a parameter that stands once.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.all(name).first().map(String::as_str)
     }
 
     /// All values of a parameter.
-    pub(super) fn all(&self, name: &str) -> &[String] {
+    #[must_use]
+    pub fn all(&self, name: &str) -> &[String] {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }
 

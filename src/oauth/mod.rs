@@ -32,6 +32,9 @@ use utoipa_axum::{
     routes,
 };
 
+pub use client_auth::basic;
+pub use error::OauthError;
+pub use form::Form;
 pub use introspect::{ActiveToken, Introspection};
 pub use token::TokenReply;
 

@@ -230,3 +230,76 @@ fn ten_thousand_rules_find_each_their_own() {
         }
     }
 }
+
+/// Characters that servers take for more than a letter, as they are and in every spelling that some decoder undoes.
+fn spellings() -> Vec<String> {
+    let mut all: Vec<String> =
+        ["", "a", "x/..", "%c0%ae", "%c0%af", "%e0%80%ae", "%ef%bc%8f", "%u002e", "%u2215", "%%32%65"]
+            .map(str::to_owned)
+            .into();
+    for byte in *b"./\\;%?#\0\n a" {
+        let raw = char::from(byte);
+        let (high, low) = (byte >> 4, byte & 15);
+        all.extend([
+            raw.to_string(),
+            format!("%{byte:02x}"),
+            format!("%{byte:02X}"),
+            format!("%25{byte:02x}"),
+            format!("%2525{byte:02x}"),
+            format!("%%3{high:x}%3{low:x}"),
+            format!("%25u00{byte:02x}"),
+        ]);
+    }
+    all
+}
+
+/// What a server that decodes so often makes of a path, when it resolves it like a file's.
+fn resolved(path: &str, decodings: usize) -> String {
+    let mut text = path.to_owned();
+    for _ in 0..decodings {
+        text = percent_decode_str(&text).decode_utf8_lossy().into_owned();
+    }
+    let text = text.replace('\\', "/");
+    let text = text.split(['?', '#', '\0']).next().unwrap_or_default();
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in text.split('/').map(|segment| segment.split(';').next().unwrap_or_default()) {
+        match segment.trim_end_matches(' ') {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            name => segments.push(name),
+        }
+    }
+    format!("/{}", segments.join("/"))
+}
+
+#[test]
+fn a_server_that_decodes_zero_one_or_two_times_resolves_to_a_path_of_the_same_rule() {
+    let rules = ["* /a", "* /a/b/**", "* /a/{x}/c", "* /admin/**", "* /**"];
+    let tables = [PathFeatures::default(), all_features()]
+        .map(|allow_in_path| compile(vec![UpstreamRules { allow_in_path, ..upstream("u", "*", "/", &rules) }]));
+    let host = "h.example".parse().unwrap();
+    let spellings = spellings();
+    let (mut tried, mut passed) = (0, 0);
+    for (one, two) in spellings.iter().flat_map(|one| spellings.iter().map(move |two| (one, two))) {
+        let paths = [
+            format!("/a/{one}{two}/admin"),
+            format!("/a{one}{two}"),
+            format!("/a{one}b{two}c"),
+            format!("/{one}admin{two}x"),
+            format!("/a/{one}/{two}/c"),
+        ];
+        tried += paths.len();
+        for path in paths.iter().filter_map(|path| NormalPath::parse(path.as_bytes()).ok()) {
+            for (all, table) in &tables {
+                let Ok(route) = table.find(&host, &path, &Method::GET) else { continue };
+                passed += 1;
+                for decodings in 0..=2 {
+                    let read = resolved(path.as_str(), decodings);
+                    let covering = scan(all, &host, &read).map(|(_, rules)| rules);
+                    assert_eq!(covering, Some(vec![&*route.rule]), "{path} is read as {read}");
+                }
+            }
+        }
+    }
+    assert!(tried > 30_000 && passed > 500, "{tried} tried, {passed} passed");
+}

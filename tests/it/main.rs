@@ -15,6 +15,7 @@ mod bad_input;
 mod bounds;
 mod command_line;
 mod durability;
+mod hostile;
 mod identity;
 mod journey;
 mod libraries;

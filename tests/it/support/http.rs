@@ -79,6 +79,11 @@ impl Connection {
         let _ = self.0.get_mut().write_all(bytes);
     }
 
+    /// Says that nothing more is sent.
+    pub(crate) fn finish_sending(&mut self) {
+        let _ = self.0.get_mut().shutdown(std::net::Shutdown::Write);
+    }
+
     /// The next answer; nothing if the connection was closed instead.
     pub(crate) fn answer(&mut self, to_head: bool) -> Option<Response> {
         let mut line = String::new();
@@ -128,6 +133,13 @@ impl Connection {
             self.0.read_to_end(&mut body).ok()?;
         }
         Some(body)
+    }
+
+    /// All that comes until the peer closes its side.
+    pub(crate) fn rest(&mut self) -> String {
+        let mut bytes = Vec::new();
+        let _reset = self.0.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Whether the peer has closed its side; waits for it.

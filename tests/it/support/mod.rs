@@ -2,11 +2,13 @@
 
 mod gateway;
 mod http;
+mod recorder;
 mod tls;
 mod upstream;
 
 pub(crate) use gateway::{Client, Gateway, command, run, text};
 pub(crate) use http::{Connection, Response, request, request_from};
+pub(crate) use recorder::Recorder;
 pub(crate) use tls::{Authority, Identity, TlsCaller};
 pub(crate) use upstream::Upstream;
 
