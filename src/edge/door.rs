@@ -53,9 +53,9 @@ impl ServerApp for Door {
         };
         let socket = WatchedSocket::new(socket, watch.clone(), settings.clone(), apology);
         let _ended = watch.clone().guard(self.proxy.process_new(Box::new(socket), shutdown)).await;
-        // What was cut for another reason than a late upstream gets no answer.
+        // A client that is late itself gets no answer.
         let left = watch.left();
-        if matches!(watch.was_cut(), None | Some(Cut::Late)) {
+        if matches!(watch.was_cut(), None | Some(Cut::Late | Cut::TokenEnded)) {
             left.close(settings.idle_timeout).await;
         }
         None

@@ -8,6 +8,7 @@
 //! Everything that a reload replaces is one [`Live`]; a request holds the one it began with to its end.
 
 mod answer;
+mod bearer;
 mod desk;
 mod door;
 mod exchange;

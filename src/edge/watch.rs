@@ -9,13 +9,13 @@ use std::{
     future::poll_fn,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Poll, ready},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{farewell::Left, framing::Body};
+use super::{bearer::Bearer, farewell::Left, framing::Body};
 
 /// How long a stream may be silent whose client has closed its own side: most often it has gone altogether.
 const HANG_UP: Duration = Duration::from_secs(2);
@@ -44,6 +44,8 @@ pub(super) enum Cut {
     Late,
     /// The client took nothing for too long, or has gone.
     Gone,
+    /// The token that the request ran under came to its end.
+    TokenEnded,
 }
 
 /// The clock of one connection.
@@ -69,6 +71,8 @@ struct State {
     half_closed: bool,
     /// The body that the head announced, until the socket knows it.
     body: Option<Body>,
+    /// The token that the request may not outlive.
+    bearer: Option<Bearer>,
     cut: Option<Cut>,
     left: Left,
 }
@@ -84,6 +88,7 @@ impl State {
             unasked: false,
             half_closed: false,
             body: None,
+            bearer: None,
             cut: None,
             left: Left::default(),
         }
@@ -114,6 +119,26 @@ impl State {
         }
         Some(until)
     }
+
+    /// When to look again, at the latest.
+    fn next(&self) -> Option<Instant> {
+        let asks = self.bearer.as_ref().and_then(Bearer::due);
+        self.deadline().into_iter().chain(asks).min()
+    }
+
+    /// Why it is to be cut now, if it is.
+    fn poll_cut(&mut self, context: &mut Context<'_>) -> Option<Cut> {
+        if self.bearer.as_mut().is_some_and(|bearer| bearer.poll_ended(context).is_ready()) {
+            return Some(Cut::TokenEnded);
+        }
+        self.deadline().filter(|deadline| *deadline <= Instant::now())?;
+        Some(match self.phase {
+            _ if self.stalled.is_some() => Cut::Gone,
+            Phase::Idle | Phase::Head => Cut::Silence,
+            Phase::Stream if self.half_closed => Cut::Gone,
+            Phase::Answer | Phase::Stream | Phase::Open => Cut::Late,
+        })
+    }
 }
 
 tokio::task_local! {
@@ -136,14 +161,16 @@ impl Watch {
                 return Poll::Ready(Some(done));
             }
             loop {
-                let Some(deadline) = self.state().deadline() else { return Poll::Pending };
-                if deadline <= Instant::now() {
-                    self.cut();
+                let mut state = self.state();
+                state.cut = state.poll_cut(context);
+                if state.cut.is_some() {
                     return Poll::Ready(None);
                 }
+                let Some(next) = state.next() else { return Poll::Pending };
+                drop(state);
                 // Most deadlines are moved on before they come: an alarm that rings early is cheaper than one set anew.
-                if alarm.is_elapsed() || deadline < alarm.deadline() {
-                    alarm.as_mut().reset(deadline);
+                if alarm.is_elapsed() || next < alarm.deadline() {
+                    alarm.as_mut().reset(next);
                 }
                 ready!(alarm.as_mut().poll(context));
             }
@@ -158,16 +185,6 @@ impl Watch {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn cut(&self) {
-        let mut state = self.state();
-        state.cut = Some(match state.phase {
-            _ if state.stalled.is_some() => Cut::Gone,
-            Phase::Idle | Phase::Head => Cut::Silence,
-            Phase::Stream if state.half_closed => Cut::Gone,
-            Phase::Answer | Phase::Stream | Phase::Open => Cut::Late,
-        });
     }
 
     /// Why the connection was cut, if it was.
@@ -193,6 +210,11 @@ impl Watch {
     /// The body that the head announced, once.
     pub(super) fn take_body(&self) -> Option<Body> {
         self.state().body.take()
+    }
+
+    /// The request runs under this token, and no longer than that lives.
+    pub(super) fn runs_under(&self, bearer: Bearer) {
+        self.state().bearer = Some(bearer);
     }
 
     /// The head of the answer must come within that time, or whenever it likes. Between two pieces of a body, and
@@ -229,7 +251,9 @@ impl Watch {
 
     /// The request is over.
     pub(super) fn finished(&self) {
-        self.state().enter(Phase::Idle, Some(self.idle));
+        let mut state = self.state();
+        state.enter(Phase::Idle, Some(self.idle));
+        state.bearer = None;
     }
 
     /// Whether no request is there, so that whatever is written is no answer of ours.

@@ -1,6 +1,7 @@
 //! The whole door in this process: real sockets, a real store, a recording upstream.
 
 mod answers;
+mod bearers;
 mod clients;
 mod forwarding;
 mod harness;
