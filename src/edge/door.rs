@@ -1,6 +1,6 @@
 //! The door around pingora's proxy: how many connections there may be, and a [`Watch`] over each.
 //!
-//! It serves HTTP/1.1 in clear only; a connection that speaks HTTP/2 would need a clock for each stream.
+//! A connection that speaks HTTP/2 is served stream by stream (`http2`), each under a clock of its own.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use pingora::{
     apps::{HttpServerApp, ServerApp},
-    protocols::Stream,
+    protocols::{Stream, http::ServerSession},
     proxy::HttpProxy,
     server::ShutdownWatch,
 };
@@ -19,6 +19,7 @@ use super::{
     Gateway, ServerSettings, answer,
     exchange::Record,
     framing::{Excess, HeadSize},
+    http2::{self, MeteredSocket, Opening},
     refusals,
     socket::WatchedSocket,
     watch::{Cut, Watch},
@@ -45,14 +46,7 @@ impl ServerApp for Door {
         let _open = self.metrics.open_connection();
         let settings = &self.settings;
         let watch = Arc::new(Watch::new(settings.header_timeout, settings.idle_timeout));
-        let digest = socket.get_socket_digest();
-        let peer = digest.and_then(|digest| digest.peer_addr()?.as_inet().copied());
-        let apology = {
-            let (door, watch) = (self.clone(), watch.clone());
-            Box::new(move |status, size| door.apologise(status, size, peer, watch.waited()))
-        };
-        let socket = WatchedSocket::new(socket, watch.clone(), settings.clone(), apology);
-        let _ended = watch.clone().guard(self.proxy.process_new(Box::new(socket), shutdown)).await;
+        let _ended = watch.clone().guard(self.serve(socket, &watch, shutdown)).await;
         // A client that is late itself gets no answer.
         let left = watch.left();
         if matches!(watch.was_cut(), None | Some(Cut::Late | Cut::TokenEnded)) {
@@ -68,6 +62,35 @@ impl ServerApp for Door {
 }
 
 impl Door {
+    /// Serves a connection to its end.
+    async fn serve(self: &Arc<Self>, mut socket: Stream, watch: &Arc<Watch>, shutdown: &ShutdownWatch) {
+        // Whoever is gone before the first byte leaves nothing to be done.
+        let Ok(opening) = Opening::of(&mut socket, self.settings.h2c, shutdown).await else { return };
+        if opening.is_http2 {
+            return http2::serve(self, MeteredSocket::new(socket, watch.clone(), opening.read), shutdown).await;
+        }
+        let digest = socket.get_socket_digest();
+        let peer = digest.and_then(|digest| digest.peer_addr()?.as_inet().copied());
+        let apology = {
+            let (door, watch) = (self.clone(), watch.clone());
+            Box::new(move |status, size| door.apologise(status, size, peer, watch.waited()))
+        };
+        let socket = WatchedSocket::new(socket, opening.read, watch.clone(), self.settings.clone(), apology);
+        let _never_reused = self.proxy.process_new(Box::new(socket), shutdown).await;
+    }
+
+    /// Answers a stream whose method pingora would refuse in words of its own.
+    pub(super) async fn refuse_method(&self, mut session: ServerSession) {
+        let refusal = refusals::unknown_method(&self.settings.methods);
+        let id = RequestId::random().ok();
+        let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
+        let mut record = Record::new(self.metrics.clone(), self.access_log);
+        record.refused(&refusal, peer, Duration::ZERO);
+        record.write(id.as_ref(), refusal.status.as_u16());
+        // Whoever cannot be told has gone.
+        let _gone = answer::refuse(&mut session, &refusal, id.as_ref()).await;
+    }
+
     /// What answers a head that is refused before any phase: there is no request then, only its refusal and its record.
     fn apologise(&self, status: u16, size: HeadSize, peer: Option<SocketAddr>, took: Duration) -> Bytes {
         let refusal = refusal(status, size, &self.settings);

@@ -10,8 +10,9 @@ use http::StatusCode;
 use pingora::{http::ResponseHeader, proxy::Session};
 
 use super::{
-    Live, Upstream, answer,
+    Live, Upstream,
     failure::Failure,
+    farewell::Words,
     origin::Origin,
     refusals,
     upstream::Pick,
@@ -171,10 +172,9 @@ impl Exchange {
         };
         let mut status = self.record.begun;
         if let (None, Some(refusal)) = (status, refusal) {
-            let response = answer::response(&refusal, self.id.as_ref());
-            let words = answer::wire(&response, self.id.as_ref(), self.record.method != "HEAD");
-            self.clock(|watch| watch.leave(|left| left.words = Some(words)));
             status = Some(refusal.status.as_u16());
+            let words = Words { refusal, id: self.id.clone(), to_head: self.record.method == "HEAD" };
+            self.clock(|watch| watch.leave(|left| left.words = Some(words)));
         }
         self.record.write(self.id.as_ref(), status.unwrap_or(CLIENT_GONE));
     }

@@ -1,7 +1,7 @@
 //! Floor 5, the edge: sockets, bytes, and pingora, which no lower floor knows of.
 //!
 //! The walk of a request: [`PublicServer`] listens and runs; `door` admits the connection, `watch` keeps its time,
-//! and its `socket` gives it out request by request (`framing`) until the `farewell`; `phases` is what pingora calls of the `gateway`, one after the other. It reads the request (`intake`), lets the router answer what is
+//! and its `socket` gives it out request by request (`framing`), or `http2` stream by stream, until the `farewell`; `phases` is what pingora calls of the `gateway`, one after the other. It reads the request (`intake`), lets the router answer what is
 //! ours (`desk`), asks the [`crate::guard`], picks a server (`upstream`), cleans and identifies the request
 //! (`headers`), turns what goes wrong into answers (`failure`, `refusals`, `answer`), and leaves one record (`exchange`).
 //!
@@ -17,6 +17,7 @@ mod farewell;
 mod framing;
 mod gateway;
 mod headers;
+mod http2;
 mod intake;
 mod live;
 mod origin;

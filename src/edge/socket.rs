@@ -63,10 +63,16 @@ pub(super) struct WatchedSocket {
 }
 
 impl WatchedSocket {
-    pub(super) fn new(socket: Stream, watch: Arc<Watch>, settings: Arc<ServerSettings>, apology: Apology) -> Self {
+    /// What was read of it before is given first.
+    pub(super) fn new(
+        socket: Stream,
+        held: BytesMut,
+        watch: Arc<Watch>,
+        settings: Arc<ServerSettings>,
+        apology: Apology,
+    ) -> Self {
         let turn = Turn::Head(HeadScan::default());
-        let socket = Some(socket);
-        Self { socket, watch, settings, apology, pending: None, turn, held: BytesMut::new(), ended: false }
+        Self { socket: Some(socket), watch, settings, apology, pending: None, turn, held, ended: false }
     }
 
     fn socket(&mut self) -> io::Result<Pin<&mut Stream>> {
@@ -187,7 +193,7 @@ impl WatchedSocket {
 
 impl Watch {
     /// Notes how a write went.
-    fn note<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    pub(super) fn note<T>(&self, written: Poll<T>) -> Poll<T> {
         match written {
             Poll::Ready(_) => self.written(),
             Poll::Pending => self.stalled(),
@@ -313,7 +319,11 @@ mod tests {
         let time = Duration::from_secs(10);
         let watch = Arc::new(Watch::new(time, time));
         let apology: Apology = Box::new(|status, size| format!("ours {status} {}", size.lines).into());
-        (WatchedSocket::new(Box::new(server), watch.clone(), Arc::new(server_settings()), apology), watch, client)
+        (
+            WatchedSocket::new(Box::new(server), BytesMut::new(), watch.clone(), Arc::new(server_settings()), apology),
+            watch,
+            client,
+        )
     }
 
     /// What pingora can read now; nothing if it has to wait.

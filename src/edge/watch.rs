@@ -200,6 +200,18 @@ impl Watch {
         }
     }
 
+    /// The connection carries streams, each of which has a clock of its own.
+    pub(super) fn stands_by(&self) {
+        let mut state = self.state();
+        (state.phase, state.wait) = (Phase::Idle, None);
+    }
+
+    /// Nothing else can come on it before a frame that has begun is whole, and the head that it belongs to.
+    pub(super) fn frame_begun(&self) {
+        let mut state = self.state();
+        (state.phase, state.wait) = (Phase::Head, from_now(self.head));
+    }
+
     /// A request's head is there; it announces this body.
     pub(super) fn head_read(&self, body: Body) {
         let mut state = self.state();
@@ -281,6 +293,11 @@ impl Watch {
         let mut state = self.state();
         state.stalled = None;
         state.progress();
+    }
+
+    /// The client takes what is written; nothing else is said by that.
+    pub(super) fn taken(&self) {
+        self.state().stalled = None;
     }
 
     /// The client does not take what is to be written.

@@ -5,6 +5,7 @@ mod bearers;
 mod clients;
 mod forwarding;
 mod harness;
+mod http2;
 mod times;
 
 pub(super) use harness::{server_settings, upstream_settings};
