@@ -63,19 +63,19 @@ impl ServerApp for Door {
 
 impl Door {
     /// Serves a connection to its end.
-    async fn serve(self: &Arc<Self>, mut socket: Stream, watch: &Arc<Watch>, shutdown: &ShutdownWatch) {
+    async fn serve(self: &Arc<Self>, socket: Stream, watch: &Arc<Watch>, shutdown: &ShutdownWatch) {
         // Whoever is gone before the first byte leaves nothing to be done.
-        let Ok(opening) = Opening::of(&mut socket, self.settings.h2c, shutdown).await else { return };
+        let Ok(opening) = Opening::of(socket, self.settings.h2c, shutdown).await else { return };
         if opening.is_http2 {
-            return http2::serve(self, MeteredSocket::new(socket, watch.clone(), opening.read), shutdown).await;
+            return http2::serve(self, MeteredSocket::new(opening, watch.clone()), shutdown).await;
         }
-        let digest = socket.get_socket_digest();
+        let digest = opening.socket.get_socket_digest();
         let peer = digest.and_then(|digest| digest.peer_addr()?.as_inet().copied());
         let apology = {
             let (door, watch) = (self.clone(), watch.clone());
             Box::new(move |status, size| door.apologise(status, size, peer, watch.waited()))
         };
-        let socket = WatchedSocket::new(socket, opening.read, watch.clone(), self.settings.clone(), apology);
+        let socket = WatchedSocket::new(opening, watch.clone(), self.settings.clone(), apology);
         let _never_reused = self.proxy.process_new(Box::new(socket), shutdown).await;
     }
 

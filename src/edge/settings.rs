@@ -92,6 +92,7 @@ pub struct IdentityNames {
 
 /// One upstream.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the configuration of its own")]
 pub struct UpstreamSettings {
     /// Its part of the route table; its name is there.
     pub rules: UpstreamRules,

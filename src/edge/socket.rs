@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::{
     ServerSettings,
     framing::{Body, HeadScan, HeadSize, Seen},
+    http2::Opening,
     watch::Watch,
 };
 
@@ -63,16 +64,9 @@ pub(super) struct WatchedSocket {
 }
 
 impl WatchedSocket {
-    /// What was read of it before is given first.
-    pub(super) fn new(
-        socket: Stream,
-        held: BytesMut,
-        watch: Arc<Watch>,
-        settings: Arc<ServerSettings>,
-        apology: Apology,
-    ) -> Self {
-        let turn = Turn::Head(HeadScan::default());
-        Self { socket: Some(socket), watch, settings, apology, pending: None, turn, held, ended: false }
+    pub(super) fn new(opening: Opening, watch: Arc<Watch>, settings: Arc<ServerSettings>, apology: Apology) -> Self {
+        let (socket, held, turn) = (Some(opening.socket), opening.read, Turn::Head(HeadScan::default()));
+        Self { socket, watch, settings, apology, pending: None, turn, held, ended: false }
     }
 
     fn socket(&mut self) -> io::Result<Pin<&mut Stream>> {
@@ -319,11 +313,8 @@ mod tests {
         let time = Duration::from_secs(10);
         let watch = Arc::new(Watch::new(time, time));
         let apology: Apology = Box::new(|status, size| format!("ours {status} {}", size.lines).into());
-        (
-            WatchedSocket::new(Box::new(server), BytesMut::new(), watch.clone(), Arc::new(server_settings()), apology),
-            watch,
-            client,
-        )
+        let opening = Opening { socket: Box::new(server), is_http2: false, read: BytesMut::new() };
+        (WatchedSocket::new(opening, watch.clone(), Arc::new(server_settings()), apology), watch, client)
     }
 
     /// What pingora can read now; nothing if it has to wait.

@@ -13,8 +13,9 @@ use tokio::io::AsyncReadExt;
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What a connection begins with.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::edge) struct Opening {
+    pub(in crate::edge) socket: Stream,
     pub(in crate::edge) is_http2: bool,
     /// What was read to know that.
     pub(in crate::edge) read: BytesMut,
@@ -27,27 +28,25 @@ impl Opening {
     /// # Errors
     /// That of reading.
     pub(in crate::edge) async fn of(
-        socket: &mut Stream,
+        socket: Stream,
         prior_knowledge: bool,
         shutdown: &ShutdownWatch,
     ) -> io::Result<Self> {
-        if let Some(ALPN::H2) = socket.selected_alpn_proto() {
-            return Ok(Self { is_http2: true, read: BytesMut::new() });
-        }
-        let mut opening = Self::default();
-        if !prior_knowledge || socket.get_ssl_digest().is_some() {
+        let agreed = matches!(socket.selected_alpn_proto(), Some(ALPN::H2));
+        let mut opening = Self { socket, is_http2: agreed, read: BytesMut::new() };
+        if agreed || !prior_knowledge || opening.socket.get_ssl_digest().is_some() {
             return Ok(opening);
         }
         let mut stopping = shutdown.clone();
         tokio::select! {
-            begun = opening.read_on(socket) => begun?,
+            begun = opening.read_on() => begun?,
             // Whoever has not begun yet is left to what closes idle connections.
             _ = stopping.changed() => {}
         }
         Ok(opening)
     }
 
-    async fn read_on(&mut self, socket: &mut Stream) -> io::Result<()> {
+    async fn read_on(&mut self) -> io::Result<()> {
         while PREFACE.starts_with(&self.read) {
             if self.read.len() == PREFACE.len() {
                 self.is_http2 = true;
@@ -55,7 +54,7 @@ impl Opening {
             }
             let mut bytes = [0; PREFACE.len()];
             let room = bytes.get_mut(self.read.len()..).unwrap_or_default();
-            let read = socket.read(room).await?;
+            let read = self.socket.read(room).await?;
             self.read.extend_from_slice(room.get(..read).unwrap_or_default());
             if read == 0 {
                 break;
@@ -74,15 +73,14 @@ mod tests {
     async fn opening(bytes: &[u8], piece: usize, prior_knowledge: bool) -> (bool, Vec<u8>) {
         let (mut client, server) = tokio::io::duplex(piece);
         let (_running, shutdown) = watch::channel(false);
-        let mut socket: Stream = Box::new(server);
         let writes = async {
             client.write_all(bytes).await.unwrap();
             client.shutdown().await.unwrap();
         };
-        let (_, opening) = tokio::join!(writes, async {
-            let opening = Opening::of(&mut socket, prior_knowledge, &shutdown).await.unwrap();
+        let ((), opening) = tokio::join!(writes, async {
+            let mut opening = Opening::of(Box::new(server), prior_knowledge, &shutdown).await.unwrap();
             let mut rest = Vec::new();
-            socket.read_to_end(&mut rest).await.unwrap();
+            opening.socket.read_to_end(&mut rest).await.unwrap();
             (opening.is_http2, [&opening.read, rest.as_slice()].concat())
         });
         opening

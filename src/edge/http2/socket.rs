@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::meter::Meter;
+use super::{Opening, meter::Meter};
 use crate::edge::watch::Watch;
 
 /// A client's socket under a [`Meter`] and a [`Watch`].
@@ -27,8 +27,8 @@ pub(in crate::edge) struct MeteredSocket {
 }
 
 impl MeteredSocket {
-    pub(in crate::edge) fn new(socket: Stream, watch: Arc<Watch>, held: BytesMut) -> Self {
-        Self { socket: Some(socket), watch, meter: Meter::new(), held, flooded: false }
+    pub(in crate::edge) fn new(opening: Opening, watch: Arc<Watch>) -> Self {
+        Self { socket: Some(opening.socket), watch, meter: Meter::new(), held: opening.read, flooded: false }
     }
 
     fn socket(&mut self) -> io::Result<Pin<&mut Stream>> {

@@ -51,6 +51,7 @@ impl WatchedStream {
     }
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "pingora's errors are boxed")]
 fn gone() -> Box<Error> {
     Error::explain(ErrorType::InternalError, "the stream is gone").into_in()
 }
@@ -72,16 +73,9 @@ async fn awaited<T>(watch: &Watch, patience: Option<Duration>, read: impl Future
         }
         read
     });
-    match patience {
-        Some(patience) => timeout(patience, read).await.unwrap_or_else(|_| {
-            Error::e_explain(ErrorType::ReadTimedout, "no more of the body came").map_err(into_down)
-        }),
-        None => read.await,
-    }
-}
-
-fn into_down(error: Box<Error>) -> Box<Error> {
-    error.into_down()
+    let Some(patience) = patience else { return read.await };
+    let late = || Err(Error::explain(ErrorType::ReadTimedout, "no more of the body came").into_down());
+    timeout(patience, read).await.unwrap_or_else(|_| late())
 }
 
 /// Waits until what is written is taken, and tells the clock whether it is.

@@ -95,7 +95,7 @@ async fn what_has_no_answer_yet_is_told_that_its_token_is_not_good_any_more() {
         let revoked = revoke(&house, &token).await;
         let answer = rest(&mut socket).await;
         assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("error=\"invalid_token\""), "{line}: {answer}");
-        assert_eq!(answer.ends_with("}"), line != "HEAD /", "{answer}");
+        assert_eq!(answer.ends_with('}'), line != "HEAD /", "{answer}");
         assert!(revoked.elapsed() < CUT + CUT, "{line}: {:?}", revoked.elapsed());
         let line = format!(r#"method="{}",status="401",upstream="cut"}} 1"#, line.trim_end_matches(" /"));
         house.counts(&format!("portcullis_requests_total{{{line}")).await;
