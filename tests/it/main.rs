@@ -14,6 +14,7 @@ mod apply;
 mod bad_input;
 mod command_line;
 mod durability;
+mod grpc;
 mod http2;
 mod identity;
 mod journey;
