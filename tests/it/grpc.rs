@@ -155,11 +155,11 @@ fn grpc_passes_with_its_trailers_and_ends_with_its_token() {
         assert_eq!(caller.call("/test.Echo/WhoAmI", "").await.unwrap(), client.id);
         let failed = caller.call("/test.Echo/Fail", "not today").await.unwrap_err();
         assert_eq!((failed.code(), failed.message()), (Code::FailedPrecondition, "not today"));
-        // What gRPC makes of a 403 and a 401.
+        // The status is an HTTP one, as any refusal's.
         let denied = caller.call("/test.Echo/Locked", "").await.unwrap_err();
-        assert_eq!(denied.code(), Code::PermissionDenied, "{denied}");
-        let mut stranger = Caller::new(&gateway, "nobody's").await;
-        assert_eq!(stranger.call("/test.Echo/WhoAmI", "").await.unwrap_err().code(), Code::Unauthenticated);
+        assert!(denied.message().contains("403"), "{denied}");
+        let refused = Caller::new(&gateway, "nobody's").await.call("/test.Echo/WhoAmI", "").await.unwrap_err();
+        assert!(refused.message().contains("401"), "{refused}");
 
         let said = stream::iter([Bytes::from_static(b"one"), Bytes::from_static(b"two")]).chain(stream::pending());
         let request = caller.with_token(said);

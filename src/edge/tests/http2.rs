@@ -317,6 +317,78 @@ async fn a_connection_without_streams_is_closed_after_a_while_and_at_the_end() {
     assert!(stopped.await.unwrap());
 }
 
+/// A field that is not indexed (RFC 7541 section 6.2.2).
+fn field(name: &str, value: &str) -> Vec<u8> {
+    let length = |text: &str| u8::try_from(text.len()).unwrap();
+    [&[0, length(name)], name.as_bytes(), &[length(value)], value.as_bytes()].concat()
+}
+
+/// The first frame that ends something or begins an answer: its kind and its payload; nothing at the connection's end.
+async fn verdict(socket: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
+    loop {
+        let mut head = [0; 9];
+        timeout(PATIENCE, socket.read_exact(&mut head)).await.expect("a verdict comes").ok()?;
+        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        socket.read_exact(&mut payload).await.ok()?;
+        if matches!(head[3], 1 | 3 | 7) {
+            return Some((head[3], payload));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_head_goes_nowhere() {
+    let upstream = Recorder::start(&[OK]).await;
+    let house = open(&upstream).await;
+    const AUTHORITY: &[u8] = &[0x01, 0x01, b'a'];
+    let (get, http, root): (&[u8], &[u8], &[u8]) = (&[0x82], &[0x86], &[0x84]);
+    let path = |path: &str| [&[0x04, u8::try_from(path.len()).unwrap()], path.as_bytes()].concat();
+    let bad = |name: &str, value: &str| [HEAD, &field(name, value)].concat();
+    for (what, head) in [
+        ("no path", [get, http, AUTHORITY].concat()),
+        ("two paths", [get, http, root, root, AUTHORITY].concat()),
+        ("no method", [http, root, AUTHORITY].concat()),
+        ("no host", [get, http, root].concat()),
+        ("an empty host", [get, http, root, &[0x01, 0x00]].concat()),
+        ("two hosts", [get, http, root, AUTHORITY, AUTHORITY].concat()),
+        ("two hosts in two ways", bad("host", "b")),
+        ("two host fields", [bad("host", "a"), field("host", "a")].concat()),
+        ("a pseudo field behind another", [get, http, root, &field("x", "y"), AUTHORITY].concat()),
+        ("an unknown pseudo field", bad(":x", "y")),
+        ("a protocol", bad(":protocol", "websocket")),
+        (
+            "an extended connect",
+            [&field(":method", "CONNECT"), &field(":protocol", "websocket"), http, root, AUTHORITY].concat(),
+        ),
+        ("a path without a root", [get, http, &path("own/x"), AUTHORITY].concat()),
+        ("an absolute path", [get, http, &path("http://b/x"), AUTHORITY].concat()),
+        ("a star", [get, http, &path("*"), AUTHORITY].concat()),
+        ("an empty path", [get, http, &path(""), AUTHORITY].concat()),
+        ("a line end in the path", [get, http, &path("/a\r\nb: c"), AUTHORITY].concat()),
+        ("a blank in the path", [get, http, &path("/a b"), AUTHORITY].concat()),
+        ("dots in the path", [get, http, &path("/a/../b"), AUTHORITY].concat()),
+        ("a name in capitals", bad("X-A", "b")),
+        ("a name with a line end", bad("x\r\ny", "b")),
+        ("a value with a line end", bad("x", "b\r\nc: d")),
+        ("connection", bad("connection", "close")),
+        ("keep-alive", bad("keep-alive", "1")),
+        ("transfer-encoding", bad("transfer-encoding", "chunked")),
+        ("upgrade", bad("upgrade", "websocket")),
+        ("te", bad("te", "gzip")),
+        ("a length without a body", bad("content-length", "5")),
+        ("an odd length", bad("content-length", "+0")),
+        ("two lengths", [bad("content-length", "0"), field("content-length", "1")].concat()),
+    ] {
+        let mut socket = raw(&house).await;
+        socket.write_all(&frame(1, 5, 1, &head)).await.unwrap();
+        if let Some((kind, payload)) = verdict(&mut socket).await {
+            // 0x8c is `:status 400`.
+            assert!(kind != 1 || payload[0] == 0x8c, "{what}: {payload:?}");
+        }
+    }
+    assert!(upstream.seen().is_empty(), "{:?}", upstream.seen());
+}
+
 #[tokio::test]
 async fn a_head_that_does_not_end_is_not_waited_for() {
     let upstream = Recorder::start(&[OK]).await;
