@@ -4,6 +4,7 @@ mod answers;
 mod bearers;
 mod clients;
 mod forwarding;
+mod frames;
 mod harness;
 mod http2;
 mod times;
