@@ -33,8 +33,8 @@
 //! - **pingora is the door, axum is the desk.** Our own endpoints are one axum router per listener: called in process at the
 //!   public one, served by hyper with the same time limits at the private one. Everything that is not the door lives on one
 //!   tokio runtime, and the end of any of its tasks is fatal and said aloud.
-//! - **One guardian owns a connection's time.** pingora is handed one request at a time by a socket of ours; whatever it
-//!   waits for, `edge::watch` cuts what does not come on in time.
+//! - **One guardian owns a connection's time.** pingora is handed one request at a time by a socket of ours, or one stream
+//!   of HTTP/2; whatever it waits for, `edge::watch` cuts what does not come on in time, or outlives its token.
 //!
 //! # The walk of a proxied request
 //!

@@ -43,8 +43,8 @@ pub(super) fn server(mut table: Table<'_>) -> (ServerSettings, String, Option<Do
     let own_url = table.optional("public_url", |value| public_url(&value));
     let has_tls = table.has("tls");
     let tls = table.optional("tls", |value| tls::door(&value)).ok().flatten();
-    table.or("h2c", false, |value| not_yet_true(&value));
     let settings = ServerSettings {
+        h2c: table.or("h2c", false, |value| value.boolean()),
         threads: table.or("threads", one_per_core(), |value| threads(&value)),
         trusted_proxies: table.or("trusted_proxies", Vec::new(), |value| value.each(|item| network(&item))),
         expose_management: table.or("expose_management", false, |value| value.boolean()),
@@ -135,10 +135,6 @@ fn default_url(table: &Table<'_>, listen: &[SocketAddr], scheme: &str) -> String
         );
     }
     url
-}
-
-fn not_yet_true(value: &Value<'_>) -> Result<bool, Reported> {
-    if value.boolean()? { Err(value.not_supported("h2c = true")) } else { Ok(false) }
 }
 
 fn threads(value: &Value<'_>) -> Result<usize, Reported> {

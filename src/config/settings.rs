@@ -41,6 +41,7 @@ pub fn restart_needed(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("server.listen", a.listen != b.listen),
         ("server.tls", old.live.tls.is_some() != new.live.tls.is_some()),
         ("server.public_url", old.public_url != new.public_url),
+        ("server.h2c", a.h2c != b.h2c),
         ("server.threads", a.threads != b.threads),
         ("server.trusted_proxies", a.trusted_proxies != b.trusted_proxies),
         ("server.expose_management", a.expose_management != b.expose_management),

@@ -91,7 +91,7 @@ fn upstream<'a>(name: &str, index: usize, value: &Value<'a>, shared: &Shared<'_>
     identity.reserve(&mut told);
     let headers = header_changes(&mut table, &told);
     table.or("balance", (), |value| one_of(&value, &[("round-robin", ())], &["least-connections", "client-hash"]));
-    table.not_supported(&["tls", "health_check", "close_on_revoke"]);
+    table.not_supported(&["tls", "health_check"]);
     let strip_prefix = table.or("strip_prefix", false, |value| value.boolean());
     let pass_override_headers = table.or("pass_override_headers", false, |value| value.boolean());
     let forward_authorization = table.or("forward_authorization", false, |value| value.boolean());
@@ -100,6 +100,7 @@ fn upstream<'a>(name: &str, index: usize, value: &Value<'a>, shared: &Shared<'_>
     let timeout = table.or("timeout", Duration::from_secs(30), |value| some_time(&value));
     let retries = table.or("retries", 1, |value| count(&value, 0..=10));
     let stream_idle_timeout = table.or("stream_idle_timeout", Duration::from_mins(5), |value| some_time(&value));
+    let close_on_revoke = table.or("close_on_revoke", true, |value| value.boolean());
     table.finish();
     let (rules, placed_rules) = rules?;
     let settings = UpstreamSettings {
@@ -114,6 +115,7 @@ fn upstream<'a>(name: &str, index: usize, value: &Value<'a>, shared: &Shared<'_>
         connect_timeout,
         timeout,
         stream_idle_timeout,
+        close_on_revoke,
         retries,
         identity: identity.names.clone(),
     };

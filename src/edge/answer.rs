@@ -22,13 +22,14 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 const HOP_BY_HOP: [HeaderName; 4] =
     [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, HeaderName::from_static("keep-alive")];
 
-/// Answers with a refusal. A 400, 408, 414 or 431 closes the connection: where the next request would begin is not
-/// certain then. So does a 413: that body is not waited for.
+/// Answers with a refusal. A 400, 408, 414 or 431 closes a connection of HTTP/1.1: where the next request would begin is
+/// not certain then. So does a 413: that body is not waited for. A stream of HTTP/2 ends with each, and some clients lose
+/// the answer if that happens while they still send.
 pub(super) async fn refuse(session: &mut ServerSession, refusal: &Refusal, id: Option<&RequestId>) -> Result<()> {
     if matches!(refusal.status.as_u16(), 400 | 408 | 413 | 414 | 431) {
         session.set_keepalive(None);
     }
-    if session.get_keepalive().is_some() {
+    if session.get_keepalive().is_some() || session.req_header().version == Version::HTTP_2 {
         drain(session).await;
     }
     write(session, response(refusal, id), id).await
@@ -172,15 +173,18 @@ pub(super) async fn write(
 
 /// Whether the client sends its body only after a `100 Continue`, which it has not got.
 pub(super) fn awaits_continue(session: &ServerSession) -> bool {
-    session.req_header().version == Version::HTTP_11
-        && session.req_header().headers.contains_key(header::EXPECT)
-        && session.body_bytes_read() == 0
+    session.req_header().version == Version::HTTP_11 && expects_continue(session)
+}
+
+/// The same whatever its version: over HTTP/2 nobody can give it one (pingora does not), and it goes on without.
+fn expects_continue(session: &ServerSession) -> bool {
+    session.req_header().headers.contains_key(header::EXPECT) && session.body_bytes_read() == 0
 }
 
 /// Reads and forgets a small body. What is then left makes pingora close the connection.
 async fn drain(session: &mut ServerSession) {
     let announced = session.get_header(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if awaits_continue(session) || announced.is_some_and(|length: usize| length > DRAIN_BYTES) {
+    if expects_continue(session) || announced.is_some_and(|length: usize| length > DRAIN_BYTES) {
         return;
     }
     let mut bytes = DRAIN_BYTES;

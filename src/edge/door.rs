@@ -1,6 +1,6 @@
 //! The door around pingora's proxy: a [`Watch`] over each connection that was let in (`accept`).
 //!
-//! It serves HTTP/1.1 only; a connection that speaks HTTP/2 would need a clock for each stream.
+//! A connection that speaks HTTP/2 is served stream by stream (`http2`), each under a clock of its own.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use pingora::{
     apps::{HttpServerApp, ServerApp},
-    protocols::Stream,
+    protocols::{Stream, http::ServerSession},
     proxy::HttpProxy,
     server::ShutdownWatch,
 };
@@ -18,6 +18,7 @@ use super::{
     Gateway, ServerSettings, answer,
     exchange::Record,
     framing::{Excess, HeadSize},
+    http2::{self, MeteredSocket, Opening},
     refusals,
     socket::WatchedSocket,
     watch::{Cut, Watch},
@@ -37,17 +38,10 @@ impl ServerApp for Door {
     async fn process_new(self: &Arc<Self>, socket: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let settings = &self.settings;
         let watch = Arc::new(Watch::new(settings.header_timeout, settings.idle_timeout));
-        let digest = socket.get_socket_digest();
-        let peer = digest.and_then(|digest| digest.peer_addr()?.as_inet().copied());
-        let apology = {
-            let (door, watch) = (self.clone(), watch.clone());
-            Box::new(move |status, size| door.apologise(status, size, peer, watch.waited()))
-        };
-        let socket = WatchedSocket::new(socket, watch.clone(), settings.clone(), apology);
-        let _ended = watch.clone().guard(self.proxy.process_new(Box::new(socket), shutdown)).await;
-        // What was cut for another reason than a late upstream gets no answer.
+        let _ended = watch.clone().guard(self.serve(socket, &watch, shutdown)).await;
+        // A client that is late itself gets no answer.
         let left = watch.left();
-        if matches!(watch.was_cut(), None | Some(Cut::Late)) {
+        if matches!(watch.was_cut(), None | Some(Cut::Late | Cut::TokenEnded)) {
             left.close(settings.idle_timeout).await;
         }
         None
@@ -60,6 +54,35 @@ impl ServerApp for Door {
 }
 
 impl Door {
+    /// Serves a connection to its end.
+    async fn serve(self: &Arc<Self>, socket: Stream, watch: &Arc<Watch>, shutdown: &ShutdownWatch) {
+        // Whoever is gone before the first byte leaves nothing to be done.
+        let Ok(opening) = Opening::of(socket, self.settings.h2c, shutdown).await else { return };
+        if opening.is_http2 {
+            return http2::serve(self, MeteredSocket::new(opening, watch.clone()), shutdown).await;
+        }
+        let digest = opening.socket.get_socket_digest();
+        let peer = digest.and_then(|digest| digest.peer_addr()?.as_inet().copied());
+        let apology = {
+            let (door, watch) = (self.clone(), watch.clone());
+            Box::new(move |status, size| door.apologise(status, size, peer, watch.waited()))
+        };
+        let socket = WatchedSocket::new(opening, watch.clone(), self.settings.clone(), apology);
+        let _never_reused = self.proxy.process_new(Box::new(socket), shutdown).await;
+    }
+
+    /// Answers a stream whose method pingora would refuse in words of its own.
+    pub(super) async fn refuse_method(&self, mut session: ServerSession) {
+        let refusal = refusals::unknown_method(&self.settings.methods);
+        let id = RequestId::random().ok();
+        let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
+        let mut record = Record::new(self.metrics.clone(), self.access_log);
+        record.refused(&refusal, peer, Duration::ZERO);
+        record.write(id.as_ref(), refusal.status.as_u16());
+        // Whoever cannot be told has gone.
+        let _gone = answer::refuse(&mut session, &refusal, id.as_ref()).await;
+    }
+
     /// What answers a head that is refused before any phase: there is no request then, only its refusal and its record.
     fn apologise(&self, status: u16, size: HeadSize, peer: Option<SocketAddr>, took: Duration) -> Bytes {
         let refusal = refusal(status, size, &self.settings);

@@ -10,8 +10,9 @@ use http::StatusCode;
 use pingora::{http::ResponseHeader, proxy::Session};
 
 use super::{
-    Live, Upstream, answer,
+    Live, Upstream,
     failure::Failure,
+    farewell::Words,
     origin::Origin,
     refusals,
     upstream::Pick,
@@ -55,6 +56,8 @@ pub struct Exchange {
     pub(super) attempt: Attempt,
     pub(super) record: Record,
     pub(super) watch: Option<Arc<Watch>>,
+    /// What is answered if the token comes to its end before there is an answer.
+    pub(super) token_ended: Option<Arc<Refusal>>,
 }
 
 /// Where the request is sent.
@@ -84,6 +87,8 @@ pub(super) struct Record {
     answered: Option<Duration>,
     /// The status of the answer that began.
     begun: Option<u16>,
+    /// Why it was cut, if neither side is to blame.
+    cut: Option<&'static str>,
     /// Bytes of the bodies, of the request and of the answer, as far as they came.
     bytes: (usize, usize),
 }
@@ -99,6 +104,7 @@ impl Exchange {
             attempt: Attempt::default(),
             record: Record::new(metrics, logged),
             watch,
+            token_ended: None,
         }
     }
 
@@ -148,23 +154,27 @@ impl Exchange {
         self.record.write(self.id.as_ref(), status);
     }
 
-    /// The request was cut off: pingora tells of no end then. If its upstream is to blame and its answer had not begun,
-    /// there is still one to give.
+    /// The request was cut off: pingora tells of no end then. If its answer had not begun, there may still be one to give.
     fn cut_off(&mut self) {
-        let late = self.watch.as_ref().filter(|watch| watch.was_cut() == Some(Cut::Late));
-        let mut status = self.record.begun;
-        if let Some(watch) = late {
-            let request_id = self.id.as_ref().map(RequestId::as_str);
-            let kind = Failure::Timeout.kind().unwrap_or_default();
-            self.record.upstream_failed(kind);
-            tracing::warn!(request_id, upstream = self.record.upstream(), kind, "an upstream did not answer");
-            if status.is_none() {
-                let refusal = refusals::gateway_timeout();
-                let response = answer::response(&refusal, self.id.as_ref());
-                let words = answer::wire(&response, self.id.as_ref(), self.record.method != "HEAD");
-                watch.leave(|left| left.words = Some(words));
-                status = Some(refusal.status.as_u16());
+        let refusal = match self.watch.as_ref().and_then(|watch| watch.was_cut()) {
+            Some(Cut::Late) => {
+                let request_id = self.id.as_ref().map(RequestId::as_str);
+                let kind = Failure::Timeout.kind().unwrap_or_default();
+                self.record.upstream_failed(kind);
+                tracing::warn!(request_id, upstream = self.record.upstream(), kind, "an upstream did not answer");
+                Some(Arc::new(refusals::gateway_timeout()))
             }
+            Some(Cut::TokenEnded) => {
+                self.record.cut = Some("token_ended");
+                self.token_ended.take()
+            }
+            Some(Cut::Silence | Cut::Gone) | None => None,
+        };
+        let mut status = self.record.begun;
+        if let (None, Some(refusal)) = (status, refusal) {
+            status = Some(refusal.status.as_u16());
+            let words = Words { refusal, id: self.id.clone(), to_head: self.record.method == "HEAD" };
+            self.clock(|watch| watch.leave(|left| left.words = Some(words)));
         }
         self.record.write(self.id.as_ref(), status.unwrap_or(CLIENT_GONE));
     }
@@ -201,6 +211,7 @@ impl Record {
             sent: None,
             answered: None,
             begun: None,
+            cut: None,
             bytes: (0, 0),
         }
     }
@@ -281,6 +292,7 @@ impl Record {
             owner = self.grant.as_ref().map(|grant| grant.owner().to_string()),
             method = self.method,
             status,
+            cut = self.cut,
             bytes_in,
             bytes_out,
             duration_ms = milliseconds(took),

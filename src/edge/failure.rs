@@ -94,10 +94,10 @@ impl Failure {
 
 /// Whether a client's body was too long in coming: pingora saw none at all for too long, or its socket too little.
 pub(super) fn is_slow(error: &Error) -> bool {
-    let cause = || error.root_cause().downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    let cause = || error.root_cause().downcast_ref::<io::Error>().map(io::Error::kind);
     match error.etype() {
         ReadTimedout => true,
-        ReadError => cause() == Some(std::io::ErrorKind::TimedOut),
+        ReadError => cause() == Some(io::ErrorKind::TimedOut),
         _ => false,
     }
 }
@@ -142,7 +142,7 @@ mod tests {
             (Error::new_up(ConnectTimedout), 504),
             (Error::new_up(ReadTimedout), 504),
             (Error::new_down(ReadTimedout), 408),
-            (Error::because(ReadError, "", std::io::Error::from(std::io::ErrorKind::TimedOut)).into_down(), 408),
+            (Error::because(ReadError, "", io::Error::from(io::ErrorKind::TimedOut)).into_down(), 408),
             (Error::new_down(HTTPStatus(413)), 413),
             (Error::new_down(InvalidHTTPHeader), 400),
             (Error::new_in(InternalError), 500),

@@ -13,7 +13,9 @@ use pingora::{
 use tokio::time::Instant;
 
 use super::{
-    Live, ServerSettings, answer, desk,
+    Live, ServerSettings, answer,
+    bearer::Bearer,
+    desk,
     exchange::{Exchange, Stage},
     intake::{Head, Intake},
     observed,
@@ -52,13 +54,16 @@ pub struct GatewayParts {
 /// The proxy as pingora sees it.
 pub struct Gateway {
     pub(super) parts: GatewayParts,
+    /// The answer to a request whose token came to its end meanwhile.
+    token_ended: Arc<Refusal>,
 }
 
 impl Gateway {
     /// A gateway of these parts.
     #[must_use]
-    pub const fn new(parts: GatewayParts) -> Self {
-        Self { parts }
+    pub fn new(parts: GatewayParts) -> Self {
+        let token_ended = Arc::new(Denial::InvalidToken.refusal(&parts.public_url));
+        Self { parts, token_ended }
     }
 
     pub(super) fn intake(&self, session: &ServerSession) -> Result<Intake, Refusal> {
@@ -123,13 +128,18 @@ impl Gateway {
             self.parts.tokens.note_use(grant);
         }
         exchange.stage = Stage::Admitted(permit);
-        let Some((_, upstream)) = exchange.admitted() else { return };
+        let Some((permit, upstream)) = exchange.admitted() else { return };
         let settings = upstream.settings();
+        if let (true, Some(grant)) = (settings.close_on_revoke, permit.grant()) {
+            let bearer = Bearer::new(self.parts.tokens.clone(), grant.clone());
+            exchange.clock(|watch| watch.runs_under(bearer));
+        }
         let path = if settings.strip_prefix { intake.path.below(&settings.rules.path) } else { intake.path.as_str() };
         exchange.target = match &intake.query {
             Some(query) => format!("{path}?{query}"),
             None => path.to_owned(),
         };
+        exchange.token_ended = Some(self.token_ended.clone());
     }
 
     pub(super) async fn serve(&self, session: &mut Session, exchange: &mut Exchange, intake: &Intake) -> Result<bool> {

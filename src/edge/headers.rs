@@ -64,6 +64,18 @@ pub(super) fn request_id(sent: &HeaderMap) -> Option<RequestId> {
     own.or_else(|| RequestId::random().ok())
 }
 
+/// Makes one field of the cookies that HTTP/2 lets a client send in several (RFC 9113 section 8.2.3).
+///
+/// # Errors
+/// If it cannot be set.
+pub(super) fn join_cookies(request: &mut RequestHeader) -> Result<()> {
+    let cookies: Vec<&[u8]> = request.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if cookies.len() > 1 {
+        request.insert_header(header::COOKIE, cookies.join(&b"; "[..]))?;
+    }
+    Ok(())
+}
+
 /// One request on its way to one upstream.
 #[derive(Debug)]
 pub(super) struct Passage<'a> {

@@ -2,7 +2,8 @@
 //!
 //! The walk of a request: [`PublicServer`] listens and runs; `accept` takes the connection in if there is one of the
 //! `places` for it, with `tls` where that is set; the `door` serves it, `watch` keeps its time and `socket` its `pace`,
-//! and its `socket` gives it out request by request (`framing`) until the `farewell`; `phases` is what pingora calls of the `gateway`, one after the other. It reads the request (`intake`), lets the router answer what is
+//! and gives it out request by request (`framing`), or `http2` stream by stream, until the `farewell`; `phases` is what
+//! pingora calls of the `gateway`, one after the other. It reads the request (`intake`), lets the router answer what is
 //! ours (`desk`), asks the [`crate::guard`], picks a server (`upstream`), cleans and identifies the request
 //! (`headers`), turns what goes wrong into answers (`failure`, `refusals`, `answer`), and leaves one record (`exchange`).
 //!
@@ -10,6 +11,7 @@
 
 mod accept;
 mod answer;
+mod bearer;
 mod client_socket;
 mod desk;
 mod door;
@@ -20,6 +22,7 @@ mod foreign;
 mod framing;
 mod gateway;
 mod headers;
+mod http2;
 mod intake;
 mod live;
 mod observed;

@@ -118,6 +118,9 @@ impl ProxyHttp for Gateway {
         };
         request.set_raw_path(exchange.target.as_bytes())?;
         passage.apply(request)?;
+        if sent.version == Version::HTTP_2 {
+            headers::join_cookies(request)?;
+        }
         let asked = !answer::awaits_continue(session.as_downstream());
         if session.req_header().version == Version::HTTP_10 {
             // Nobody could pass on what it asks for (RFC 9110 section 10.1.1).

@@ -13,6 +13,8 @@ use crate::policy::{CallerLimit, UpstreamRules};
 pub struct ServerSettings {
     /// Where it listens.
     pub listen: Vec<SocketAddr>,
+    /// Whether a client may speak HTTP/2 without TLS, by prior knowledge.
+    pub h2c: bool,
     /// Threads of the proxy, at least 1.
     pub threads: usize,
     /// Whether the management API answers here too.
@@ -98,6 +100,7 @@ pub struct IdentityNames {
 
 /// One upstream.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the configuration of its own")]
 pub struct UpstreamSettings {
     /// Its part of the route table; its name is there.
     pub rules: UpstreamRules,
@@ -121,6 +124,8 @@ pub struct UpstreamSettings {
     pub timeout: Duration,
     /// Time between two bytes after that.
     pub stream_idle_timeout: Duration,
+    /// Whether what runs under a token is cut when the token comes to its end.
+    pub close_on_revoke: bool,
     /// How often a request that is safe to repeat is tried again.
     pub retries: u32,
     /// What it is told of the caller.

@@ -23,6 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::{
     ServerSettings,
     framing::{Body, HeadScan, HeadSize, Seen},
+    http2::Opening,
     pace::Pace,
     watch::Watch,
 };
@@ -68,12 +69,11 @@ pub(super) struct WatchedSocket {
 }
 
 impl WatchedSocket {
-    pub(super) fn new(socket: Stream, watch: Arc<Watch>, settings: Arc<ServerSettings>, apology: Apology) -> Self {
-        let turn = Turn::Head(HeadScan::default());
+    pub(super) fn new(opening: Opening, watch: Arc<Watch>, settings: Arc<ServerSettings>, apology: Apology) -> Self {
+        let (socket, held, turn) = (Some(opening.socket), opening.read, Turn::Head(HeadScan::default()));
         let sends = Pace::new(settings.min_body_rate, settings.body_timeout);
         // One that takes nothing for so long is cut anyway; longer pauses in all are judged by what it took.
         let takes = Pace::new(settings.min_body_rate, settings.idle_timeout);
-        let (socket, held) = (Some(socket), BytesMut::new());
         Self { socket, watch, settings, apology, pending: None, turn, held, ended: false, sends, takes }
     }
 
@@ -318,7 +318,8 @@ mod tests {
         let time = Duration::from_secs(10);
         let watch = Arc::new(Watch::new(time, time));
         let apology: Apology = Box::new(|status, size| format!("ours {status} {}", size.lines).into());
-        (WatchedSocket::new(Box::new(server), watch.clone(), Arc::new(server_settings()), apology), watch, client)
+        let opening = Opening { socket: Box::new(server), is_http2: false, read: BytesMut::new() };
+        (WatchedSocket::new(opening, watch.clone(), Arc::new(server_settings()), apology), watch, client)
     }
 
     /// What pingora can read now; nothing if it has to wait.

@@ -19,7 +19,7 @@ use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude
 use crate::model::Timestamp;
 
 /// What is offered by ALPN (RFC 7301), the preferred one first.
-const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// Why a certificate, a key or a list of authorities cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

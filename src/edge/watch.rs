@@ -1,21 +1,25 @@
-//! The clock of a client's connection: what it waits for, and until when; and who ends it when its time is over.
+//! The clock of a client's connection, or of one stream of HTTP/2: what it waits for, and until when; and who ends it when
+//! its time is over.
 //!
 //! pingora waits without end where nothing else is said: for the rest of a head that trickles in, for the next request,
 //! for the head of an upstream's answer, for a client that does not read. The gateway and the connection's socket
 //! (`socket`) tell the clock how things come on. [`Watch::guard`] obeys it, whatever pingora itself waits for: what is
 //! late is dropped with all that belongs to it.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     future::poll_fn,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Poll, ready},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{farewell::Left, framing::Body};
+use super::{bearer::Bearer, farewell::Left, framing::Body};
 
 /// How long a stream may be silent whose client has closed its own side: most often it has gone altogether.
 const HANG_UP: Duration = Duration::from_secs(2);
@@ -44,6 +48,8 @@ pub(super) enum Cut {
     Late,
     /// The client took nothing for too long, or has gone.
     Gone,
+    /// The token that the request ran under came to its end.
+    TokenEnded,
 }
 
 /// The clock of one connection.
@@ -69,6 +75,8 @@ struct State {
     half_closed: bool,
     /// The body that the head announced, until the socket knows it.
     body: Option<Body>,
+    /// The token that the request may not outlive.
+    bearer: Option<Bearer>,
     cut: Option<Cut>,
     left: Left,
 }
@@ -84,6 +92,7 @@ impl State {
             unasked: false,
             half_closed: false,
             body: None,
+            bearer: None,
             cut: None,
             left: Left::default(),
         }
@@ -114,6 +123,26 @@ impl State {
         }
         Some(until)
     }
+
+    /// When to look again, at the latest.
+    fn next(&self) -> Option<Instant> {
+        let asks = self.bearer.as_ref().and_then(Bearer::due);
+        self.deadline().into_iter().chain(asks).min()
+    }
+
+    /// Why it is to be cut now, if it is.
+    fn poll_cut(&mut self, context: &mut Context<'_>) -> Option<Cut> {
+        if self.bearer.as_mut().is_some_and(|bearer| bearer.poll_ended(context).is_ready()) {
+            return Some(Cut::TokenEnded);
+        }
+        self.deadline().filter(|deadline| *deadline <= Instant::now())?;
+        Some(match self.phase {
+            _ if self.stalled.is_some() => Cut::Gone,
+            Phase::Idle | Phase::Head => Cut::Silence,
+            Phase::Stream if self.half_closed => Cut::Gone,
+            Phase::Answer | Phase::Stream | Phase::Open => Cut::Late,
+        })
+    }
 }
 
 tokio::task_local! {
@@ -136,14 +165,16 @@ impl Watch {
                 return Poll::Ready(Some(done));
             }
             loop {
-                let Some(deadline) = self.state().deadline() else { return Poll::Pending };
-                if deadline <= Instant::now() {
-                    self.cut();
+                let mut state = self.state();
+                state.cut = state.poll_cut(context);
+                if state.cut.is_some() {
                     return Poll::Ready(None);
                 }
+                let Some(next) = state.next() else { return Poll::Pending };
+                drop(state);
                 // Most deadlines are moved on before they come: an alarm that rings early is cheaper than one set anew.
-                if alarm.is_elapsed() || deadline < alarm.deadline() {
-                    alarm.as_mut().reset(deadline);
+                if alarm.is_elapsed() || next < alarm.deadline() {
+                    alarm.as_mut().reset(next);
                 }
                 ready!(alarm.as_mut().poll(context));
             }
@@ -160,16 +191,6 @@ impl Watch {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn cut(&self) {
-        let mut state = self.state();
-        state.cut = Some(match state.phase {
-            _ if state.stalled.is_some() => Cut::Gone,
-            Phase::Idle | Phase::Head => Cut::Silence,
-            Phase::Stream if state.half_closed => Cut::Gone,
-            Phase::Answer | Phase::Stream | Phase::Open => Cut::Late,
-        });
-    }
-
     /// Why the connection was cut, if it was.
     pub(super) fn was_cut(&self) -> Option<Cut> {
         self.state().cut
@@ -183,6 +204,18 @@ impl Watch {
         }
     }
 
+    /// The connection carries streams, each of which has a clock of its own.
+    pub(super) fn stands_by(&self) {
+        let mut state = self.state();
+        (state.phase, state.wait) = (Phase::Idle, None);
+    }
+
+    /// Nothing else can come on it before a frame that has begun is whole, and the head that it belongs to.
+    pub(super) fn frame_begun(&self) {
+        let mut state = self.state();
+        (state.phase, state.wait) = (Phase::Head, from_now(self.head));
+    }
+
     /// A request's head is there; it announces this body.
     pub(super) fn head_read(&self, body: Body) {
         let mut state = self.state();
@@ -193,6 +226,11 @@ impl Watch {
     /// The body that the head announced, once.
     pub(super) fn take_body(&self) -> Option<Body> {
         self.state().body.take()
+    }
+
+    /// The request runs under this token, and no longer than that lives.
+    pub(super) fn runs_under(&self, bearer: Bearer) {
+        self.state().bearer = Some(bearer);
     }
 
     /// The head of the answer must come within that time, or whenever it likes. Between two pieces of a body, and
@@ -234,7 +272,9 @@ impl Watch {
 
     /// The request is over.
     pub(super) fn finished(&self) {
-        self.state().enter(Phase::Idle, Some(self.idle));
+        let mut state = self.state();
+        state.enter(Phase::Idle, Some(self.idle));
+        state.bearer = None;
     }
 
     /// Whether no request is there, so that whatever is written is no answer of ours.
@@ -264,6 +304,20 @@ impl Watch {
         state.progress();
     }
 
+    /// The client takes what is written; nothing else is said by that.
+    pub(super) fn taken(&self) {
+        self.state().stalled = None;
+    }
+
+    /// Notes how a write went.
+    pub(super) fn note<T>(&self, written: Poll<T>) -> Poll<T> {
+        match written {
+            Poll::Ready(_) => self.written(),
+            Poll::Pending => self.stalled(),
+        }
+        written
+    }
+
     /// The client does not take what is to be written.
     pub(super) fn stalled(&self) {
         let mut state = self.state();
@@ -286,97 +340,4 @@ impl Watch {
 /// A time beyond what the clock can tell is no limit.
 fn from_now(time: Duration) -> Option<(Duration, Instant)> {
     Some((time, Instant::now().checked_add(time)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::edge::framing::Chunk;
-    use tokio::time::sleep;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    /// Why and after how many seconds a connection is cut that never ends by itself.
-    async fn cut(prepare: impl Future<Output = ()>, watch: &Arc<Watch>) -> (Option<Cut>, u64) {
-        let start = Instant::now();
-        let work = async {
-            prepare.await;
-            std::future::pending::<()>().await;
-        };
-        assert!(watch.clone().guard(work).await.is_none());
-        (watch.was_cut(), start.elapsed().as_secs())
-    }
-
-    fn watch() -> Arc<Watch> {
-        Arc::new(Watch::new(10 * SECOND, 60 * SECOND))
-    }
-
-    /// One that works on a request whose upstream has three seconds for the head of its answer.
-    fn asked() -> Arc<Watch> {
-        let watch = watch();
-        watch.head_read(Body::Chunked(Chunk::Start));
-        watch.answer_within(Some(3 * SECOND));
-        watch
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_head_has_its_time_and_the_pause_before_it_another() {
-        assert_eq!(cut(async {}, &watch()).await, (Some(Cut::Silence), 10));
-        let watch = watch();
-        watch.finished();
-        let begins = async {
-            sleep(50 * SECOND).await;
-            watch.head_begun();
-        };
-        assert_eq!(cut(begins, &watch).await, (Some(Cut::Silence), 60));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_answer_is_waited_for_from_the_last_piece_of_the_request() {
-        assert_eq!(cut(async {}, &asked()).await, (Some(Cut::Late), 3));
-        let watch = asked();
-        let sends = async {
-            sleep(2 * SECOND).await;
-            watch.progress();
-        };
-        assert_eq!(cut(sends, &watch).await, (Some(Cut::Late), 5));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_upstream_is_not_late_while_the_client_is() {
-        let watch = asked();
-        let reads = async {
-            watch.awaits_body();
-            // Each time the work is polled, it says anew what it waits for.
-            sleep(7 * SECOND).await;
-        };
-        assert_eq!(cut(reads, &watch).await, (Some(Cut::Late), 7));
-        let watch = asked();
-        watch.body_is_asked(false);
-        assert_eq!(cut(async { watch.awaits_body() }, &watch).await, (Some(Cut::Late), 3));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_nothing_is_cut_whatever_else_is_waited_for() {
-        let watch = asked();
-        let stalls = async {
-            watch.stalled();
-            sleep(SECOND).await;
-            watch.stalled();
-        };
-        assert_eq!(cut(stalls, &watch).await, (Some(Cut::Gone), 60));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_silent_stream_whose_client_closed_its_side_ends_soon() {
-        let watch = asked();
-        watch.half_closed();
-        let streams = async {
-            sleep(SECOND).await;
-            watch.stream_within(100 * SECOND);
-            sleep(SECOND).await;
-            watch.progress();
-        };
-        assert_eq!(cut(streams, &watch).await, (Some(Cut::Gone), 4));
-    }
 }

@@ -158,7 +158,29 @@ impl Tokens {
     /// [`Unresolved`]; nothing is granted then.
     pub async fn resolve(&self, text: &str) -> Result<Arc<Fresh<Grant>>, Unresolved> {
         let digest = self.key.examine(SecretKind::AccessToken, text).ok_or(Unresolved::Invalid)?;
-        let id = TokenId::from_bytes(*digest.as_bytes());
+        self.resolve_id(TokenId::from_bytes(*digest.as_bytes())).await
+    }
+
+    /// Whether nothing has happened to a grant since it was resolved: neither to its token nor to its client. What costs
+    /// no look-up is asked here; what became of one that is not as it was tells [`Self::renew`].
+    #[must_use]
+    pub fn still_holds(&self, grant: &Fresh<Grant>) -> bool {
+        grant.is_current() && grant.client_is_current() && grant.lives(self.clock.now())
+    }
+
+    /// The grant of the same token at this moment: for what runs longer than the token may live.
+    ///
+    /// # Errors
+    /// [`Unresolved`]; with [`Unresolved::Invalid`] the token has come to its end.
+    pub async fn renew(&self, grant: &Grant) -> Result<Arc<Fresh<Grant>>, Unresolved> {
+        // That is known without the store.
+        if grant.token().expires_at <= self.clock.now() {
+            return Err(Unresolved::Invalid);
+        }
+        self.resolve_id(grant.token().id).await
+    }
+
+    async fn resolve_id(&self, id: TokenId) -> Result<Arc<Fresh<Grant>>, Unresolved> {
         let now = self.clock.now();
         let grant = match self.grants.peek(&id) {
             Some(Some(grant)) if grant.client_is_current() => {

@@ -13,7 +13,8 @@ use portcullis::{
     model::{CheckKey, ClientId, OrganizationId, RequestId, Scope, ScopeSet, SecretKind, TokenId, mask_secrets},
     oauth::{self, Form},
     policy::{
-        Access, HostPattern, NormalPath, PathFeature, PathFeatures, RouteTable, Rule, UpstreamPolicy, UpstreamRules,
+        Access, HostPattern, Mode, NormalPath, PathFeature, PathFeatures, RouteTable, Rule, UpstreamPolicy,
+        UpstreamRules,
     },
 };
 
@@ -35,9 +36,22 @@ pub const ALL: [(&str, Target); 7] = [
 static TABLES: LazyLock<[RouteTable; 2]> = LazyLock::new(|| {
     let everything = PathFeature::ALL.iter().fold(PathFeatures::default(), |all, (_, feature)| all.with(*feature));
     [PathFeatures::default(), everything].map(|allow_in_path| {
-        let rule = |path: &str| Rule { path: path.parse().unwrap(), methods: None, access: Access::Token };
+        let rule = |path: &str| Rule {
+            path: path.parse().unwrap(),
+            methods: None,
+            access: Access::Token,
+            limit: None,
+            index: 0,
+        };
         let rules = UpstreamRules {
-            policy: UpstreamPolicy { name: "api".into(), index: 0, audience: None, owners: Vec::new() },
+            policy: UpstreamPolicy {
+                name: "api".into(),
+                index: 0,
+                audience: None,
+                owners: Vec::new(),
+                limit: None,
+                mode: Mode::Enforce,
+            },
             host: HostPattern::Any,
             path: "/".parse().unwrap(),
             case_insensitive: false,

@@ -1,4 +1,5 @@
-//! What pingora asks of a client's socket beside its bytes: the answers are the inner socket's.
+//! What pingora asks of a client's socket beside its bytes, whatever the client speaks: the answers are the inner
+//! socket's.
 
 use std::{io, sync::Arc};
 
@@ -11,66 +12,74 @@ use pingora::protocols::{
 };
 
 use super::WatchedSocket;
+use crate::edge::http2::MeteredSocket;
 
-#[async_trait]
-impl Shutdown for WatchedSocket {
-    async fn shutdown(&mut self) {
-        if let Some(socket) = &mut self.socket {
-            socket.shutdown().await;
+macro_rules! pass_on {
+    ($socket:ident) => {
+        #[async_trait]
+        impl Shutdown for $socket {
+            async fn shutdown(&mut self) {
+                if let Some(socket) = &mut self.socket {
+                    socket.shutdown().await;
+                }
+            }
         }
-    }
-}
 
-#[async_trait]
-impl Peek for WatchedSocket {
-    async fn try_peek(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
-        match &mut self.socket {
-            Some(socket) => socket.try_peek(buffer).await,
-            None => Ok(false),
+        #[async_trait]
+        impl Peek for $socket {
+            async fn try_peek(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+                match &mut self.socket {
+                    Some(socket) => socket.try_peek(buffer).await,
+                    None => Ok(false),
+                }
+            }
         }
-    }
+
+        impl UniqueID for $socket {
+            fn id(&self) -> UniqueIDType {
+                self.socket.as_ref().map_or(-1, |socket| socket.id())
+            }
+        }
+
+        impl Ssl for $socket {
+            fn get_ssl(&self) -> Option<&TlsRef> {
+                self.socket.as_ref()?.get_ssl()
+            }
+
+            fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+                self.socket.as_ref()?.get_ssl_digest()
+            }
+
+            fn selected_alpn_proto(&self) -> Option<ALPN> {
+                self.socket.as_ref()?.selected_alpn_proto()
+            }
+        }
+
+        impl GetTimingDigest for $socket {
+            fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+                self.socket.as_ref().map(|socket| socket.get_timing_digest()).unwrap_or_default()
+            }
+        }
+
+        impl GetProxyDigest for $socket {
+            fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+                self.socket.as_ref()?.get_proxy_digest()
+            }
+        }
+
+        impl GetSocketDigest for $socket {
+            fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+                self.socket.as_ref()?.get_socket_digest()
+            }
+        }
+
+        impl std::fmt::Debug for $socket {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(stringify!($socket))
+            }
+        }
+    };
 }
 
-impl UniqueID for WatchedSocket {
-    fn id(&self) -> UniqueIDType {
-        self.socket.as_ref().map_or(-1, |socket| socket.id())
-    }
-}
-
-impl Ssl for WatchedSocket {
-    fn get_ssl(&self) -> Option<&TlsRef> {
-        self.socket.as_ref()?.get_ssl()
-    }
-
-    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.socket.as_ref()?.get_ssl_digest()
-    }
-
-    fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.socket.as_ref()?.selected_alpn_proto()
-    }
-}
-
-impl GetTimingDigest for WatchedSocket {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.socket.as_ref().map(|socket| socket.get_timing_digest()).unwrap_or_default()
-    }
-}
-
-impl GetProxyDigest for WatchedSocket {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.socket.as_ref()?.get_proxy_digest()
-    }
-}
-
-impl GetSocketDigest for WatchedSocket {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.socket.as_ref()?.get_socket_digest()
-    }
-}
-
-impl std::fmt::Debug for WatchedSocket {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("WatchedSocket")
-    }
-}
+pass_on!(WatchedSocket);
+pass_on!(MeteredSocket);

@@ -3,7 +3,6 @@
 use std::{io, task::Poll};
 
 use super::WatchedSocket;
-use crate::edge::watch::Watch;
 
 impl WatchedSocket {
     /// Notes how a write went, and lets go of a client that takes its answer too slowly.
@@ -18,16 +17,5 @@ impl WatchedSocket {
             self.socket = None;
         }
         noted
-    }
-}
-
-impl Watch {
-    /// Notes how a write went.
-    pub(super) fn note<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        match written {
-            Poll::Ready(_) => self.written(),
-            Poll::Pending => self.stalled(),
-        }
-        written
     }
 }

@@ -22,11 +22,11 @@ use crate::{
         ServerSettings, UpstreamSettings, bind,
     },
     guard::Guard,
-    model::{AudienceSet, Clock, SystemClock},
+    model::{AudienceSet, ClientId, Clock, SystemClock},
     observe::Metrics,
     policy::{Access, HostPattern, Mode, PathFeatures, PathPattern, PathPrefix, Rule, UpstreamPolicy, UpstreamRules},
     registry::{ClientDraft, Passwords, Registry, RegistryParts, RegistrySettings},
-    store::{Actor, Audit, Observations, SqliteStore, Uses},
+    store::{Actor, Audit, ClientUpdate, Observations, SqliteStore, Uses},
     tokens::{IssueRequest, Tokens},
     web::desk,
 };
@@ -38,6 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(in crate::edge) fn server_settings() -> ServerSettings {
     ServerSettings {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
+        h2c: false,
         threads: 1,
         expose_management: false,
         trusted_proxies: Vec::new(),
@@ -95,6 +96,7 @@ pub(in crate::edge) fn upstream_settings(name: &str, path: &str, port: u16) -> U
         connect_timeout: Duration::from_secs(2),
         timeout: Duration::from_secs(30),
         stream_idle_timeout: Duration::from_mins(5),
+        close_on_revoke: true,
         retries: 1,
         identity: IdentityNames::default(),
     }
@@ -229,6 +231,11 @@ pub(super) async fn message(socket: &mut TcpStream) -> Option<String> {
     }
 }
 
+/// On whose account things change here.
+pub(super) fn audit() -> Audit {
+    Audit { actor: Actor::CommandLine, at: SystemClock.now(), request_id: None }
+}
+
 /// The running door with all that belongs to it.
 pub(super) struct House {
     pub(super) server: PublicServer,
@@ -268,14 +275,20 @@ impl House {
 
     /// A token with the scope `read`, and its owner's id.
     pub(super) async fn token(&self) -> (String, String) {
-        let audit = || Audit { actor: Actor::CommandLine, at: SystemClock.now(), request_id: None };
+        let (token, client) = self.token_for(None).await;
+        let client = self.registry.client(client).await.unwrap().unwrap();
+        (token, client.owner.id.to_string())
+    }
+
+    /// A token with the scope `read` that lives so long, and its client.
+    pub(super) async fn token_for(&self, duration: Option<Duration>) -> (String, ClientId) {
         let owner = self.registry.create_organization("Acme".parse().unwrap(), None, audit()).await.unwrap();
         let draft = ClientDraft {
             name: "robot".parse().unwrap(),
             scopes: "read".parse().unwrap(),
             default_scopes: None,
             audiences: AudienceSet::default(),
-            token_duration: None,
+            token_duration: duration,
             enabled: true,
             refresh_token_duration: None,
             redirect_uris: None,
@@ -283,7 +296,18 @@ impl House {
         let client = self.registry.create_client(owner.organization.id, draft, audit()).await.unwrap().client;
         let client = self.registry.vouch_for(client.id).await.unwrap();
         let issued = self.tokens.issue(&client, &IssueRequest::default()).await.unwrap();
-        (issued.text.expose().to_owned(), owner.organization.id.to_string())
+        (issued.text.expose().to_owned(), client.client().id)
+    }
+
+    /// Changes a client in a way that takes nothing from its tokens.
+    pub(super) async fn rename(&self, client: ClientId) {
+        let update = ClientUpdate { name: Some("android".parse().unwrap()), ..ClientUpdate::default() };
+        self.registry.update_client(client, update, audit()).await.unwrap();
+    }
+
+    pub(super) async fn disable(&self, client: ClientId) {
+        let update = ClientUpdate { enabled: Some(false), ..ClientUpdate::default() };
+        self.registry.update_client(client, update, audit()).await.unwrap();
     }
 
     pub(super) async fn connect(&self) -> TcpStream {

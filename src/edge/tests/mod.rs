@@ -1,9 +1,12 @@
 //! The whole door in this process: real sockets, a real store, a recording upstream.
 
 mod answers;
+mod bearers;
 mod clients;
 mod forwarding;
+mod frames;
 mod harness;
+mod http2;
 mod limits;
 mod times;
 

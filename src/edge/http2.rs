@@ -1,0 +1,129 @@
+//! One HTTP/2 connection: its streams, each of which is a request with a clock of its own, and its end.
+//!
+//! The door brings it here when the client agreed on HTTP/2 in its TLS handshake, or begins with it where
+//! `server.h2c` lets it (`preface`). Frames are counted as they come (`meter`, `socket`), so that nobody can keep the
+//! connection busy with what is no request. A stream is given to pingora as a `stream`, which is watched as a connection
+//! of HTTP/1.1 is: so all that follows is the same for both.
+
+mod meter;
+mod preface;
+mod socket;
+mod stream;
+
+use std::{sync::Arc, time::Duration};
+
+use http::Method;
+use pingora::{
+    apps::HttpServerApp,
+    protocols::{
+        Digest, GetProxyDigest, GetSocketDigest, GetTimingDigest, Ssl,
+        http::{
+            ServerSession,
+            v2::server::{H2Accept, H2Options, HttpSession, default_h2_options, handshake},
+        },
+    },
+    server::ShutdownWatch,
+};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
+
+pub(super) use preface::Opening;
+pub(super) use socket::MeteredSocket;
+
+use self::stream::WatchedStream;
+use super::{ServerSettings, door::Door, watch::Watch};
+
+/// Streams of one connection at a time.
+const STREAMS: u32 = 100;
+/// What all streams of a connection may send before it is read. One of them has the protocol's 64 KiB.
+const WINDOW: u32 = 1024 * 1024;
+/// What is held of one answer that its client does not take.
+const MAX_HELD: usize = 64 * 1024;
+/// Requests of one connection that are so malformed that pingora refuses them itself.
+const MAX_MALFORMED: usize = 32;
+/// A list of header fields is refused with a bare status beyond this, and with one of our answers below it.
+const MIN_HEADER_LIST: usize = 64 * 1024;
+/// How long a client has to agree to the end of a connection without streams.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// How long streams have to leave their records once their connection is gone.
+const LAST_RECORDS: Duration = Duration::from_secs(1);
+
+/// Serves a connection to its end.
+pub(super) async fn serve(door: &Arc<Door>, socket: MeteredSocket, shutdown: &ShutdownWatch) {
+    let digest = Arc::new(Digest {
+        ssl_digest: socket.get_ssl_digest(),
+        timing_digest: socket.get_timing_digest(),
+        proxy_digest: socket.get_proxy_digest(),
+        socket_digest: socket.get_socket_digest(),
+    });
+    let Ok(mut connection) = handshake(Box::new(socket), Some(options(&door.settings))).await else { return };
+    let (mut streams, mut stopping) = (JoinSet::new(), shutdown.clone());
+    let (mut malformed, mut closing) = (0, false);
+    let mut rests_until = from_now(door.settings.idle_timeout);
+    loop {
+        tokio::select! {
+            biased;
+            _ = stopping.changed(), if !closing => {
+                connection.graceful_shutdown();
+                (closing, rests_until) = (true, from_now(FAREWELL));
+            }
+            Some(_) = streams.join_next(), if !streams.is_empty() => {
+                rests_until = from_now(if closing { FAREWELL } else { door.settings.idle_timeout });
+            }
+            accepted = HttpSession::from_h2_conn(&mut connection, digest.clone()) => match accepted {
+                Ok(Some(H2Accept::Session(session))) => {
+                    streams.spawn(serve_stream(door.clone(), session, shutdown.clone()));
+                }
+                Ok(Some(H2Accept::Rejected)) if malformed < MAX_MALFORMED => malformed += 1,
+                // It is at its end, or broken.
+                Ok(_) | Err(_) => break,
+            },
+            () = sleep_until(rests_until), if streams.is_empty() => {
+                if closing {
+                    break;
+                }
+                connection.graceful_shutdown();
+                (closing, rests_until) = (true, from_now(FAREWELL));
+            }
+        }
+    }
+    drop(connection);
+    let all = async { while streams.join_next().await.is_some() {} };
+    let _some_are_cut = timeout(LAST_RECORDS, all).await;
+}
+
+/// A time beyond what the clock can tell is no limit; a year is none either.
+fn from_now(time: Duration) -> Instant {
+    Instant::now() + time.min(Duration::from_hours(365 * 24))
+}
+
+/// What the client is told of our limits. The library's own are kept where they are not named: how many frames may
+/// continue a head, how many empty ones a body may have, how many streams may be reset before they are looked at.
+fn options(settings: &ServerSettings) -> H2Options {
+    let list = settings.max_header_bytes.saturating_add(settings.max_target_bytes).saturating_mul(2);
+    let mut options = default_h2_options();
+    options
+        .max_concurrent_streams(STREAMS)
+        .initial_connection_window_size(WINDOW)
+        .max_send_buffer_size(MAX_HELD)
+        .max_header_list_size(u32::try_from(list.max(MIN_HEADER_LIST)).unwrap_or(u32::MAX));
+    options
+}
+
+/// Serves one stream, which pingora may not keep longer than its clock allows.
+async fn serve_stream(door: Arc<Door>, session: HttpSession, shutdown: ShutdownWatch) {
+    if session.req_header().method == Method::CONNECT {
+        // pingora would answer in bare words.
+        return door.refuse_method(ServerSession::new_http2(session)).await;
+    }
+    let settings = &door.settings;
+    let watch = Arc::new(Watch::new(settings.header_timeout, settings.idle_timeout));
+    let session = ServerSession::new_custom(Box::new(WatchedStream::new(session, watch.clone())));
+    let _ended = watch.clone().guard(door.proxy.process_new_http(session, &shutdown)).await;
+    let left = watch.left();
+    if watch.was_cut().is_some() {
+        left.close(settings.idle_timeout).await;
+    }
+}

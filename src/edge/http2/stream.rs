@@ -1,0 +1,252 @@
+//! One stream of HTTP/2 as pingora works on it: the same session that pingora makes of it, whose clock is told what it
+//! waits for, and which is left to us when pingora may not go on with it.
+//!
+//! It does for a stream what `crate::edge::socket` does for a connection of HTTP/1.1. pingora keeps no time over the
+//! body of an HTTP/2 request, so that is done here too.
+
+use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::Stream;
+use http::HeaderMap;
+use pingora::{
+    Error, ErrorType, Result,
+    http::{RequestHeader, ResponseHeader},
+    protocols::{
+        Digest,
+        http::{
+            HttpTask,
+            custom::{CustomMessageWrite, server::Session},
+            v2::server::HttpSession,
+        },
+        l4::socket::SocketAddr,
+    },
+};
+use tokio::time::timeout;
+
+use crate::edge::watch::Watch;
+
+/// What a session would say beside HTTP; a stream says nothing.
+type Messages = Box<dyn Stream<Item = Result<Bytes>> + Unpin + Send + Sync + 'static>;
+
+/// A stream under a [`Watch`].
+pub(super) struct WatchedStream {
+    /// Gone only when this is dropped.
+    session: Option<Box<HttpSession>>,
+    request: RequestHeader,
+    watch: Arc<Watch>,
+    /// The longest wait for more of the body.
+    patience: Option<Duration>,
+}
+
+impl WatchedStream {
+    pub(super) fn new(session: HttpSession, watch: Arc<Watch>) -> Self {
+        let request = session.req_header().clone();
+        Self { session: Some(Box::new(session)), request, watch, patience: None }
+    }
+
+    fn session(&mut self) -> Result<&mut HttpSession> {
+        self.session.as_deref_mut().ok_or_else(gone)
+    }
+}
+
+#[expect(clippy::unnecessary_box_returns, reason = "pingora's errors are boxed")]
+fn gone() -> Box<Error> {
+    Error::explain(ErrorType::InternalError, "the stream is gone").into_in()
+}
+
+impl Drop for WatchedStream {
+    fn drop(&mut self) {
+        let session = self.session.take();
+        self.watch.leave(|left| left.stream = session);
+    }
+}
+
+/// Waits for more of the body, and tells the clock so.
+async fn awaited<T>(watch: &Watch, patience: Option<Duration>, read: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut read = pin!(read);
+    let read = poll_fn(|context| {
+        let read = read.as_mut().poll(context);
+        if read.is_pending() {
+            watch.awaits_body();
+        }
+        read
+    });
+    let Some(patience) = patience else { return read.await };
+    let late = || Err(Error::explain(ErrorType::ReadTimedout, "no more of the body came").into_down());
+    timeout(patience, read).await.unwrap_or_else(|_| late())
+}
+
+/// Waits until what is written is taken, and tells the clock whether it is.
+async fn taken<T>(watch: &Watch, write: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut write = pin!(write);
+    poll_fn(|context| watch.note(write.as_mut().poll(context))).await
+}
+
+#[async_trait]
+impl Session for WatchedStream {
+    fn req_header(&self) -> &RequestHeader {
+        &self.request
+    }
+
+    fn req_header_mut(&mut self) -> &mut RequestHeader {
+        &mut self.request
+    }
+
+    async fn read_body_bytes(&mut self) -> Result<Option<Bytes>> {
+        let session = self.session.as_mut().ok_or_else(gone)?;
+        awaited(&self.watch, self.patience, session.read_body_bytes()).await
+    }
+
+    async fn read_body_or_idle(&mut self, no_body_expected: bool) -> Result<Option<Bytes>> {
+        let session = self.session.as_mut().ok_or_else(gone)?;
+        if no_body_expected || session.is_body_done() {
+            return session.read_body_or_idle(true).await;
+        }
+        awaited(&self.watch, self.patience, session.read_body_bytes()).await
+    }
+
+    async fn drain_request_body(&mut self) -> Result<()> {
+        self.session()?.drain_request_body().await
+    }
+
+    async fn write_response_header(&mut self, head: Box<ResponseHeader>, end: bool) -> Result<()> {
+        self.session()?.write_response_header(head, end)
+    }
+
+    async fn write_response_header_ref(&mut self, head: &ResponseHeader, end: bool) -> Result<()> {
+        self.session()?.write_response_header_ref(head, end)
+    }
+
+    async fn write_body(&mut self, data: Bytes, end: bool) -> Result<()> {
+        let session = self.session.as_mut().ok_or_else(gone)?;
+        taken(&self.watch, session.write_body(data, end)).await
+    }
+
+    async fn write_trailers(&mut self, trailers: HeaderMap) -> Result<()> {
+        self.session()?.write_trailers(trailers)
+    }
+
+    async fn response_duplex_vec(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
+        let session = self.session.as_mut().ok_or_else(gone)?;
+        taken(&self.watch, session.response_duplex_vec(tasks)).await
+    }
+
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) {
+        self.patience = timeout;
+    }
+
+    fn get_read_timeout(&self) -> Option<Duration> {
+        self.patience
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) {
+        if let Some(session) = &mut self.session {
+            session.set_write_timeout(timeout);
+        }
+    }
+
+    fn get_write_timeout(&self) -> Option<Duration> {
+        self.session.as_ref()?.get_write_timeout()
+    }
+
+    fn set_total_drain_timeout(&mut self, timeout: Option<Duration>) {
+        if let Some(session) = &mut self.session {
+            session.set_total_drain_timeout(timeout);
+        }
+    }
+
+    fn get_total_drain_timeout(&self) -> Option<Duration> {
+        self.session.as_ref()?.get_total_drain_timeout()
+    }
+
+    /// pingora's own would show the target.
+    fn request_summary(&self) -> String {
+        self.request.method.to_string()
+    }
+
+    fn response_written(&self) -> Option<&ResponseHeader> {
+        self.session.as_ref()?.response_written()
+    }
+
+    async fn shutdown(&mut self, _code: u32, _why: &str) {
+        if let Some(session) = &mut self.session {
+            session.shutdown();
+        }
+    }
+
+    fn is_body_done(&mut self) -> bool {
+        self.session.as_ref().is_none_or(|session| session.is_body_done())
+    }
+
+    async fn finish(&mut self) -> Result<()> {
+        self.session()?.finish()
+    }
+
+    fn is_body_empty(&mut self) -> bool {
+        self.session.as_ref().is_none_or(|session| session.is_body_empty())
+    }
+
+    fn body_bytes_sent(&self) -> usize {
+        self.session.as_ref().map_or(0, |session| session.body_bytes_sent())
+    }
+
+    fn body_bytes_read(&self) -> usize {
+        self.session.as_ref().map_or(0, |session| session.body_bytes_read())
+    }
+
+    fn digest(&self) -> Option<&Digest> {
+        self.session.as_ref()?.digest()
+    }
+
+    fn digest_mut(&mut self) -> Option<&mut Digest> {
+        self.session.as_mut()?.digest_mut()
+    }
+
+    fn client_addr(&self) -> Option<&SocketAddr> {
+        self.session.as_ref()?.client_addr()
+    }
+
+    fn server_addr(&self) -> Option<&SocketAddr> {
+        self.session.as_ref()?.server_addr()
+    }
+
+    fn pseudo_raw_h1_request_header(&self) -> Bytes {
+        self.session.as_ref().map(|session| session.pseudo_raw_h1_request_header()).unwrap_or_default()
+    }
+
+    fn enable_retry_buffering(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.enable_retry_buffering();
+        }
+    }
+
+    fn retry_buffer_truncated(&self) -> bool {
+        self.session.as_ref().is_none_or(|session| session.retry_buffer_truncated())
+    }
+
+    fn get_retry_buffer(&self) -> Option<Bytes> {
+        self.session.as_ref()?.get_retry_buffer()
+    }
+
+    async fn finish_custom(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn take_custom_message_reader(&mut self) -> Option<Messages> {
+        None
+    }
+
+    fn restore_custom_message_reader(&mut self, _reader: Messages) -> Result<()> {
+        Ok(())
+    }
+
+    fn take_custom_message_writer(&mut self) -> Option<Box<dyn CustomMessageWrite>> {
+        None
+    }
+
+    fn restore_custom_message_writer(&mut self, _writer: Box<dyn CustomMessageWrite>) -> Result<()> {
+        Ok(())
+    }
+}

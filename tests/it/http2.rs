@@ -1,0 +1,129 @@
+//! HTTP/2 at the running binary: curl, and floods.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+use crate::support::{Gateway, Upstream, run, text};
+
+fn gateway(upstream: &Upstream) -> Gateway {
+    let api =
+        format!("[upstreams.api]\nservers = [\"{}\"]\n[[upstreams.api.rules]]\naccess = \"token\"\n", upstream.address);
+    Gateway::with("h2c = true", &api)
+}
+
+/// What curl says to these arguments: the body, and then the version and the status. Nothing where there is none.
+fn curl(gateway: &Gateway, path: &str, arguments: &[&str], input: &str) -> Option<String> {
+    let version = Command::new("curl").arg("--version").output();
+    if !version.is_ok_and(|version| text(&version.stdout).contains(" HTTP2")) {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: there is no curl here that speaks HTTP/2");
+        return None;
+    }
+    let mut curl = Command::new("curl");
+    curl.args(["--http2-prior-knowledge", "--silent", "--show-error", "--max-time", "20"])
+        .args(["--write-out", " HTTP/%{http_version} %{http_code}"])
+        .args(arguments)
+        .arg(format!("http://{}{path}", gateway.public));
+    let output = run(&mut curl, input);
+    assert!(output.status.success(), "{output:?}");
+    Some(text(&output.stdout))
+}
+
+#[test]
+fn curl_gets_its_answers_over_http_2() {
+    let upstream = Upstream::start();
+    let gateway = gateway(&upstream);
+    let client = gateway.client(&["a"]);
+    let token = gateway.token(&client, None);
+    let bearer = format!("Authorization: Bearer {token}");
+    let Some(answer) = curl(&gateway, "/x?y", &["--header", &bearer], "") else { return };
+    assert_eq!(answer, "ok HTTP/2 200");
+    assert_eq!(upstream.one().target(), "/x?y");
+    // A body beyond all windows; one that is refused although it still comes; one of our own.
+    let body = "x".repeat(300_000);
+    let sends = ["--data-binary", "@-"];
+    let answer = curl(&gateway, "/x", &[&["--header", &bearer][..], &sends].concat(), &body).unwrap();
+    assert_eq!(answer, "ok HTTP/2 200");
+    assert_eq!(upstream.one().body, body.as_bytes());
+    let answer = curl(&gateway, "/x", &sends, &body[..100_000]).unwrap();
+    assert!(answer.contains("missing_token") && answer.ends_with(" HTTP/2 401"), "{answer}");
+    let user = format!("{}:{}", client.id, client.secret);
+    let form = ["--user", &user, "--data", "grant_type=client_credentials"];
+    let answer = curl(&gateway, "/oauth2/tokens", &form, "").unwrap();
+    assert!(answer.contains("access_token") && answer.ends_with(" HTTP/2 200"), "no token");
+    assert!(upstream.take().is_empty());
+}
+
+/// A frame as it is on the wire (RFC 9113 section 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// `:method GET`, `:scheme http`, `:path /`, `:authority a` (RFC 7541).
+const HEAD: &[u8] = &[0x82, 0x86, 0x84, 0x01, 0x01, b'a'];
+
+/// Sends all of it unless it is cut, and waits for the end.
+fn flood(to: SocketAddr, bytes: &[u8]) {
+    let mut socket = TcpStream::connect(to).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    socket.write_all(&frame(4, 0, 0, b"")).unwrap();
+    // What is cut cannot be written to.
+    let _cut = socket.write_all(bytes);
+    let mut scrap = vec![0; 65536];
+    loop {
+        match socket.read(&mut scrap) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) => {
+                assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock, "it was not cut");
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn floods_of_frames_are_cut_off_in_bounded_memory_while_others_are_served() {
+    let upstream = Upstream::start();
+    let gateway = gateway(&upstream);
+    let client = gateway.client(&["a"]);
+    let token = gateway.token(&client, None);
+    let memory = || gateway.metric("process_resident_memory_bytes");
+    assert_eq!(gateway.call("GET /", &token).status, 200);
+    let before = memory();
+    let resets: Vec<u8> = (0..20_000)
+        .flat_map(|number| {
+            let stream = number * 2 + 1;
+            [frame(1, 5, stream, HEAD), frame(3, 0, stream, &[0, 0, 0, 8])].concat()
+        })
+        .collect();
+    // A field that is never indexed, again and again.
+    let field = [&[0x00, 0x01, b'a', 0x7f, 0x80, 0x01][..], &[b'x'; 255]].concat();
+    let head = [frame(1, 1, 1, HEAD), frame(9, 0, 1, &field).repeat(20_000)].concat();
+    let floods = [
+        ("rapid reset", resets),
+        ("continuation", head),
+        ("settings", frame(4, 0, 0, &[0, 4, 0, 1, 0, 0]).repeat(100_000)),
+        ("ping", frame(6, 0, 0, b"12345678").repeat(100_000)),
+        ("empty data", [frame(1, 4, 1, HEAD), frame(0, 0, 1, b"").repeat(100_000)].concat()),
+    ];
+    thread::scope(|scope| {
+        for (_, bytes) in &floods {
+            for _ in 0..4 {
+                scope.spawn(|| flood(gateway.public, bytes));
+            }
+        }
+        for _ in 0..20 {
+            assert_eq!(gateway.call("GET /", &token).status, 200);
+        }
+    });
+    let grown = memory() - before;
+    assert!(grown < 100e6, "{} MB", grown / 1e6);
+    assert_eq!(gateway.call("GET /", &token).status, 200);
+}
