@@ -56,7 +56,7 @@ impl Reload {
         }
         let needing = restart_needed(&self.running, &loaded.settings);
         // Own paths are those of the running door, whatever the file says by now.
-        let live = match Live::build(loaded.settings.live, self.running.server.expose_management) {
+        let mut live = match Live::build(loaded.settings.live, self.running.server.expose_management) {
             Ok(live) => live,
             Err(errors) => {
                 for error in errors {

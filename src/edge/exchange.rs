@@ -7,14 +7,14 @@ use std::{
 };
 
 use http::StatusCode;
-use pingora::{http::ResponseHeader, proxy::Session};
+use pingora::{http::ResponseHeader, proxy::Session, upstreams::peer::HttpPeer};
 
 use super::{
     Live, Upstream, answer,
     failure::Failure,
     origin::Origin,
     refusals,
-    upstream::Pick,
+    upstream::{Balance, Pick, Request},
     watch::{Cut, Watch},
 };
 use crate::{
@@ -64,6 +64,8 @@ pub(super) struct Attempt {
     turn: Option<usize>,
     /// How many attempts failed.
     failed: u32,
+    /// The places that were tried before.
+    tried: Vec<usize>,
     pub(super) pick: Option<Pick>,
 }
 
@@ -110,14 +112,38 @@ impl Exchange {
         }
     }
 
-    /// The server for the next attempt; nothing if none has a known address.
-    pub(super) fn pick(&mut self) -> Option<(Pick, Arc<Upstream>)> {
+    /// The server for the next attempt, on the terms to speak to it; nothing if none can be asked.
+    pub(super) fn pick(&mut self, takes_over: bool) -> Option<HttpPeer> {
         let upstream = self.admitted()?.1.clone();
-        let first = *self.attempt.turn.get_or_insert_with(|| upstream.next_turn());
-        let pick = upstream.pick(first.wrapping_add(self.attempt.failed as usize))?;
-        self.attempt.pick = Some(pick);
+        let caller = if upstream.settings().balance == Balance::ClientHash { self.caller() } else { String::new() };
+        let attempt = &mut self.attempt;
+        attempt.tried.extend(attempt.pick.take().map(|pick| pick.index));
+        let turn = *attempt.turn.get_or_insert_with(|| upstream.next_turn());
+        let pick = upstream.pick(Request { turn, caller: &caller, tried: &attempt.tried })?;
         self.record.sent.get_or_insert_with(Instant::now);
-        Some((pick, upstream))
+        Some(attempt.pick.insert(pick).peer(takes_over))
+    }
+
+    /// The client, or the address of one that is not known.
+    fn caller(&self) -> String {
+        match self.admitted().and_then(|(permit, _)| permit.grant()) {
+            Some(grant) => grant.client().to_string(),
+            None => self.origin.client.map(|address| address.to_string()).unwrap_or_default(),
+        }
+    }
+
+    /// Notes what went wrong with the attempt under way, if its server is to blame.
+    pub(super) fn note_failure(&self, failure: Failure) {
+        if let (Some((_, upstream)), Some(pick), Some(_)) = (self.admitted(), &self.attempt.pick, failure.kind()) {
+            upstream.note_failure(pick, failure);
+        }
+    }
+
+    /// Notes that the server of the attempt under way has answered.
+    pub(super) fn note_answer(&self) {
+        if let (Some((_, upstream)), Some(pick)) = (self.admitted(), &self.attempt.pick) {
+            upstream.note_answer(pick);
+        }
     }
 
     /// Notes a failed attempt. Whether there may be another one.
@@ -159,6 +185,7 @@ impl Exchange {
             self.record.upstream_failed(kind);
             tracing::warn!(request_id, upstream = self.record.upstream(), kind, "an upstream did not answer");
             if status.is_none() {
+                self.note_failure(Failure::Timeout);
                 let refusal = refusals::gateway_timeout();
                 let response = answer::response(&refusal, self.id.as_ref());
                 let words = answer::wire(&response, self.id.as_ref(), self.record.method != "HEAD");

@@ -3,19 +3,25 @@
 use pingora::{
     Error, ErrorSource,
     ErrorType::{
-        ConnectError, ConnectNoRoute, ConnectRefused, ConnectTimedout, ConnectionClosed, Custom, HTTPStatus,
-        InvalidHTTPHeader, ReadError, ReadTimedout, SocketError, WriteError, WriteTimedout,
+        ConnectError, ConnectNoRoute, ConnectRefused, ConnectTimedout, ConnectionClosed, Custom, H2Downgrade, H2Error,
+        HTTPStatus, InvalidCert, InvalidH2, InvalidHTTPHeader, ReadError, ReadTimedout, SocketError,
+        TLSHandshakeFailure, TLSHandshakeTimedout, WriteError, WriteTimedout,
     },
 };
 
 use super::refusals;
 use crate::web::Refusal;
 
+/// pingora's word for a connection of HTTP/2 that gave no sign of life.
+const SILENT: &str = "PingTimedout";
+
 /// Why a request that was admitted, or was to be answered here, was not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failure {
     /// No connection to a server came about.
     Connect,
+    /// A connection came about, but no agreement on TLS: the server's certificate, most often.
+    Tls,
     /// The connection ended before the answer did.
     Broken,
     /// The answer cannot be understood.
@@ -41,10 +47,12 @@ impl Failure {
     pub(super) fn of(error: &Error) -> Self {
         match (error.esource(), error.etype()) {
             (ErrorSource::Upstream, kind) => match kind {
-                ConnectTimedout => Self::ConnectTimeout,
+                ConnectTimedout | TLSHandshakeTimedout => Self::ConnectTimeout,
                 ReadTimedout | WriteTimedout => Self::Timeout,
                 ConnectRefused | ConnectNoRoute | ConnectError | SocketError => Self::Connect,
-                InvalidHTTPHeader | Custom(_) => Self::Malformed,
+                TLSHandshakeFailure | InvalidCert => Self::Tls,
+                Custom(SILENT) => Self::Broken,
+                InvalidHTTPHeader | InvalidH2 | Custom(_) => Self::Malformed,
                 _ => Self::Broken,
             },
             (ErrorSource::Downstream, kind) => match kind {
@@ -61,6 +69,7 @@ impl Failure {
     pub(super) const fn kind(self) -> Option<&'static str> {
         match self {
             Self::Connect => Some("connect"),
+            Self::Tls => Some("tls"),
             Self::Broken => Some("broken"),
             Self::Malformed => Some("malformed"),
             Self::ConnectTimeout => Some("connect_timeout"),
@@ -69,10 +78,15 @@ impl Failure {
         }
     }
 
+    /// Whether there was no connection that a request could be sent on.
+    pub(super) const fn is_of_connection(self) -> bool {
+        matches!(self, Self::Connect | Self::Tls | Self::ConnectTimeout)
+    }
+
     /// The answer; nothing if nobody is there to read it.
     pub(super) fn refusal(self, max_body: u64) -> Option<Refusal> {
         match self {
-            Self::Connect | Self::Broken | Self::Malformed => Some(refusals::bad_gateway()),
+            Self::Connect | Self::Tls | Self::Broken | Self::Malformed => Some(refusals::bad_gateway()),
             Self::ConnectTimeout | Self::Timeout => Some(refusals::gateway_timeout()),
             Self::SlowBody => Some(refusals::slow_body()),
             Self::LargeBody => Some(refusals::large_body(max_body)),
@@ -93,7 +107,8 @@ pub(super) fn before_an_answer(error: &Error) -> bool {
     *error.esource() == ErrorSource::Upstream
         && match error.etype() {
             WriteError => said("while writing request headers") || said("flushing request header"),
-            ConnectionClosed | ReadError => said("bytes already read: 0"),
+            ConnectionClosed | ReadError if said("bytes already read: 0") => true,
+            H2Error | H2Downgrade | ReadError | Custom(SILENT) => said("while reading h2 header"),
             _ => false,
         }
 }
@@ -118,6 +133,8 @@ mod tests {
             (Error::new_up(ConnectRefused), 502),
             (Error::new_up(ConnectionClosed), 502),
             (Error::new_up(InvalidHTTPHeader), 502),
+            (Error::new_up(TLSHandshakeFailure), 502),
+            (Error::new_up(H2Error), 502),
             (Error::new_up(ConnectTimedout), 504),
             (Error::new_up(ReadTimedout), 504),
             (Error::new_down(ReadTimedout), 408),
@@ -147,5 +164,8 @@ mod tests {
         assert!(silent(WriteError, "while writing request headers"));
         assert!(!silent(ConnectionClosed, "while reading response headers, bytes already read: 10"));
         assert!(!silent(WriteError, "while writing body"));
+        assert!(silent(H2Error, "while reading h2 header"));
+        assert!(!silent(H2Error, "while checking end stream"));
+        assert!(!silent(InvalidH2, "while reading h2 header"));
     }
 }

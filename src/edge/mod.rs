@@ -33,6 +33,8 @@ pub use gateway::{Gateway, GatewayParts};
 pub use live::{Live, refresh_addresses};
 pub use server::{PublicServer, bind};
 pub use settings::{
-    HostHeader, IdentityNames, ListStyle, LiveSettings, ReservedNames, Server, ServerSettings, UpstreamSettings,
+    HostHeader, IdentityNames, ListStyle, LiveSettings, ReservedNames, Scheme, Server, ServerSettings, UpstreamSettings,
 };
-pub use upstream::Upstream;
+pub use upstream::{
+    Authorities, Balance, ClientCertificate, HealthCheck, TlsError, TlsName, Upstream, UpstreamTls, check_health,
+};

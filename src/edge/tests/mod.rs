@@ -4,6 +4,8 @@ mod answers;
 mod clients;
 mod forwarding;
 mod harness;
+mod secure;
+mod servers;
 mod times;
 
-pub(super) use harness::{server_settings, upstream_settings};
+pub(super) use harness::{server, server_settings, upstream_settings};
