@@ -12,9 +12,6 @@ use pingora::{
 use super::refusals;
 use crate::web::Refusal;
 
-/// pingora's word for a connection of HTTP/2 that gave no sign of life.
-const SILENT: &str = "PingTimedout";
-
 /// Why a request that was admitted, or was to be answered here, was not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failure {
@@ -51,7 +48,6 @@ impl Failure {
                 ReadTimedout | WriteTimedout => Self::Timeout,
                 ConnectRefused | ConnectNoRoute | ConnectError | SocketError => Self::Connect,
                 TLSHandshakeFailure | InvalidCert => Self::Tls,
-                Custom(SILENT) => Self::Broken,
                 InvalidHTTPHeader | InvalidH2 | Custom(_) => Self::Malformed,
                 _ => Self::Broken,
             },
@@ -108,7 +104,7 @@ pub(super) fn before_an_answer(error: &Error) -> bool {
         && match error.etype() {
             WriteError => said("while writing request headers") || said("flushing request header"),
             ConnectionClosed | ReadError if said("bytes already read: 0") => true,
-            H2Error | H2Downgrade | ReadError | Custom(SILENT) => said("while reading h2 header"),
+            H2Error | H2Downgrade | ReadError => said("while reading h2 header"),
             _ => false,
         }
 }

@@ -20,6 +20,7 @@ mod libraries;
 mod paths;
 mod reload;
 mod rfc;
+mod servers;
 mod start_and_stop;
 mod tour;
 mod upstreams;

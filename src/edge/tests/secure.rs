@@ -40,14 +40,14 @@ impl Authority {
     }
 
     /// As what an upstream's servers are to be signed by.
-    pub(super) fn trusted(&self) -> Option<Authorities> {
-        Some(Authorities::from_pem(self.pem.as_bytes()).unwrap())
+    pub(super) fn trusted(&self) -> Authorities {
+        Authorities::from_pem(self.pem.as_bytes()).unwrap()
     }
 
     /// What the gateway is known by.
-    pub(super) fn client(&self) -> Option<ClientCertificate> {
+    pub(super) fn client(&self) -> ClientCertificate {
         let (certificate, key) = self.sign("gateway");
-        Some(ClientCertificate::from_pem(certificate.pem().as_bytes(), key.serialize_pem().as_bytes()).unwrap())
+        ClientCertificate::from_pem(certificate.pem().as_bytes(), key.serialize_pem().as_bytes()).unwrap()
     }
 
     /// The terms of a server of this name that offers these protocols; with `clients`, to theirs alone.

@@ -32,11 +32,11 @@ async fn a_server_is_known_by_its_authority_and_its_name_or_not_spoken_to() {
     let numbered = Secure::start(Some(authority.server("127.0.0.1", &[], None)), Manner::Answers).await;
     let name = || Some("orders.internal".parse().unwrap());
     let house = open(vec![
-        https("/address", numbered.port, UpstreamTls::new(authority.trusted(), None, None)),
-        https("/name", named.port, UpstreamTls::new(authority.trusted(), None, name())),
-        https("/other-name", named.port, UpstreamTls::new(authority.trusted(), None, None)),
-        https("/wrong-name", numbered.port, UpstreamTls::new(authority.trusted(), None, name())),
-        https("/other-authority", numbered.port, UpstreamTls::new(other.trusted(), None, None)),
+        https("/address", numbered.port, UpstreamTls::new(Some(authority.trusted()), None, None)),
+        https("/name", named.port, UpstreamTls::new(Some(authority.trusted()), None, name())),
+        https("/other-name", named.port, UpstreamTls::new(Some(authority.trusted()), None, None)),
+        https("/wrong-name", numbered.port, UpstreamTls::new(Some(authority.trusted()), None, name())),
+        https("/other-authority", numbered.port, UpstreamTls::new(Some(other.trusted()), None, None)),
         https("/system", numbered.port, UpstreamTls::default()),
     ])
     .await;
@@ -62,7 +62,7 @@ async fn a_connection_is_not_shared_with_an_upstream_that_trusts_other_authoriti
     let (authority, other) = (Authority::new(), Authority::new());
     for offered in [&[][..], &["h2"]] {
         let upstream = Secure::start(Some(authority.server("127.0.0.1", offered, None)), Manner::Answers).await;
-        let terms = |authority: &Authority| UpstreamTls::new(authority.trusted(), None, None);
+        let terms = |authority: &Authority| UpstreamTls::new(Some(authority.trusted()), None, None);
         let house =
             open(vec![https("/a", upstream.port, terms(&authority)), https("/b", upstream.port, terms(&other))]).await;
         for (path, expected) in [("/a", "200"), ("/a", "200"), ("/b", "502"), ("/a", "200")] {
@@ -83,9 +83,13 @@ async fn a_server_that_wants_a_certificate_gets_it() {
         let terms = authority.server("127.0.0.1", offered, Some(&clients));
         let upstream = Secure::start(Some(terms), Manner::Answers).await;
         let house = open(vec![
-            https("/known", upstream.port, UpstreamTls::new(authority.trusted(), clients.client(), None)),
-            https("/stranger", upstream.port, UpstreamTls::new(authority.trusted(), authority.client(), None)),
-            https("/nobody", upstream.port, UpstreamTls::new(authority.trusted(), None, None)),
+            https("/known", upstream.port, UpstreamTls::new(Some(authority.trusted()), Some(clients.client()), None)),
+            https(
+                "/stranger",
+                upstream.port,
+                UpstreamTls::new(Some(authority.trusted()), Some(authority.client()), None),
+            ),
+            https("/nobody", upstream.port, UpstreamTls::new(Some(authority.trusted()), None, None)),
         ])
         .await;
         for (path, expected) in [("/known", "200"), ("/stranger", "502"), ("/nobody", "502")] {
@@ -98,7 +102,7 @@ async fn a_server_that_wants_a_certificate_gets_it() {
 #[tokio::test]
 async fn a_server_that_offers_http_2_gets_it_and_one_in_clear_when_it_is_told() {
     let authority = Authority::new();
-    let terms = UpstreamTls::new(authority.trusted(), None, None);
+    let terms = UpstreamTls::new(Some(authority.trusted()), None, None);
     let secure = Secure::start(Some(authority.server("127.0.0.1", &["h2", "http/1.1"], None)), Manner::Answers).await;
     let clear = Secure::start(None, Manner::Answers).await;
     let house = open(vec![https("/s", secure.port, terms), by(Scheme::H2c, "/c", clear.port)]).await;
@@ -130,7 +134,7 @@ async fn a_server_that_offers_http_2_gets_it_and_one_in_clear_when_it_is_told() 
 async fn a_websocket_goes_over_http_1_1_where_http_2_is_offered_too() {
     let authority = Authority::new();
     let upstream = Secure::start(Some(authority.server("127.0.0.1", &["h2", "http/1.1"], None)), Manner::Answers).await;
-    let house = open(vec![https("/s", upstream.port, UpstreamTls::new(authority.trusted(), None, None))]).await;
+    let house = open(vec![https("/s", upstream.port, UpstreamTls::new(Some(authority.trusted()), None, None))]).await;
     assert_eq!(status(&house.get("/s", "").await), "200");
     let mut socket = house.connect().await;
     let request = "GET /s HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\

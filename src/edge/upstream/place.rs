@@ -11,7 +11,10 @@ use std::{
 
 use arc_swap::ArcSwap;
 use http::HeaderValue;
-use pingora::{protocols::ALPN, upstreams::peer::HttpPeer};
+use pingora::{
+    protocols::{ALPN, TcpKeepalive},
+    upstreams::peer::HttpPeer,
+};
 
 use super::{
     super::{Scheme, Server, UpstreamSettings},
@@ -27,9 +30,10 @@ const STREAMS: usize = 100;
 /// Bytes of an answer that wait on one stream of HTTP/2 for a client that does not take them. All streams together may
 /// fill as much, so that one slow client never holds up the others of its connection.
 const WINDOW: u32 = 256 * 1024;
-/// How often a connection of HTTP/2 is asked for a sign of life. All requests share it, and it would be kept for ever
-/// though the other end is gone without a word.
-const PING: Duration = Duration::from_secs(10);
+/// After this time without a byte the other end's system is asked for a sign of life, and again after a third of it, so
+/// that a connection whose other end is gone without a word is not kept: over HTTP/2 all requests share it. Pings of HTTP/2
+/// itself would end connections: gRPC servers take more than one in five minutes for an attack.
+const SILENCE: Duration = Duration::from_secs(15);
 
 /// One server, with what it learns while it runs.
 #[derive(Debug)]
@@ -144,7 +148,13 @@ fn terms(server: &Server, settings: &UpstreamSettings) -> HttpPeer {
     peer.options.h2_stream_window_size = Some(WINDOW);
     peer.options.h2_connection_window_size =
         u32::try_from(STREAMS).ok().and_then(|streams| WINDOW.checked_mul(streams));
-    peer.options.h2_ping_interval = Some(PING);
+    peer.options.tcp_keepalive = Some(TcpKeepalive {
+        idle: SILENCE,
+        interval: SILENCE / 3,
+        count: 3,
+        // A server that takes no bytes has the time that it has for anything else.
+        user_timeout: settings.timeout.max(settings.stream_idle_timeout),
+    });
     if https {
         peer.options.ca = settings.tls.authorities();
         peer.client_cert_key = settings.tls.certificate();
