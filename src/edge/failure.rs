@@ -1,5 +1,7 @@
 //! What goes wrong on the way to an upstream and back, and the only place where it becomes an answer.
 
+use std::iter::successors;
+
 use pingora::{
     Error, ErrorSource,
     ErrorType::{
@@ -7,6 +9,7 @@ use pingora::{
         HTTPStatus, InvalidCert, InvalidH2, InvalidHTTPHeader, ReadError, ReadTimedout, SocketError,
         TLSHandshakeFailure, TLSHandshakeTimedout, WriteError, WriteTimedout,
     },
+    RetryType,
 };
 
 use super::refusals;
@@ -109,12 +112,25 @@ pub(super) fn before_an_answer(error: &Error) -> bool {
         }
 }
 
-/// An error for the log: its kind and what the system said. The rest of pingora's words may hold what was received.
+/// Whether the server itself says that it has not looked at the request, so that sending it to another is no repetition
+/// (RFC 9113 sections 6.8 and 8.7): it refused the stream, or is closing the connection in good order. Only of these two
+/// does pingora decide that an error of HTTP/2 may be tried again.
+pub(super) fn never_looked_at(error: &Error) -> bool {
+    *error.esource() == ErrorSource::Upstream && *error.etype() == H2Error && error.retry == RetryType::Decided(true)
+}
+
+/// An error for the log: its kind and what the system, or TLS, said. The rest of pingora's words may hold what was
+/// received.
 pub(super) fn cause(error: &Error) -> String {
     let kind = format!("{} ({})", error.etype().as_str(), error.esource().as_str());
-    match error.root_cause().downcast_ref::<std::io::Error>() {
-        Some(system) => format!("{kind}: {system}"),
-        None => kind,
+    let root: &(dyn std::error::Error + 'static) = error.root_cause();
+    let system =
+        successors(Some(root), |error| error.source()).find_map(|error| error.downcast_ref::<std::io::Error>());
+    let agreement = error.context.as_ref().filter(|_| *error.etype() == TLSHandshakeFailure);
+    match (system, agreement) {
+        (Some(system), _) => format!("{kind}: {system}"),
+        (None, Some(words)) => format!("{kind}: {}", words.as_str()),
+        (None, None) => kind,
     }
 }
 
@@ -148,6 +164,8 @@ mod tests {
     fn the_log_is_told_nothing_that_was_received() {
         let received = Error::because(InvalidHTTPHeader, "buf: Set-Cookie: secret", Error::new(ReadError));
         assert_eq!(cause(&received.into_up()), "InvalidHTTPHeader (Upstream)");
+        let stranger = Error::because(TLSHandshakeFailure, "no authority", Error::new(ReadError));
+        assert_eq!(cause(&stranger.into_up()), "TLSHandshakeFailure (Upstream): no authority");
         let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
         let refused = Error::because(ConnectRefused, "peer: 10.0.0.1", refused).into_up();
         assert_eq!(cause(&refused), "ConnectRefused (Upstream): connection refused");

@@ -215,12 +215,15 @@ impl ProxyHttp for Gateway {
         exchange: &mut Exchange,
         _client_reused: bool,
     ) -> Box<Error> {
-        exchange.note_failure(Failure::of(&error));
+        let untouched = failure::never_looked_at(&error);
+        if !untouched {
+            exchange.note_failure(Failure::of(&error));
+        }
         let method = &session.req_header().method;
-        let repeatable = [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(method)
-            && !session.as_ref().retry_buffer_truncated();
-        let unanswered = session.response_written().is_none() && failure::before_an_answer(&error);
-        error.set_retry(repeatable && unanswered && exchange.may_retry());
+        let repeatable = [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(method);
+        let harmless = untouched || (repeatable && failure::before_an_answer(&error));
+        let unanswered = session.response_written().is_none() && !session.as_ref().retry_buffer_truncated();
+        error.set_retry(harmless && unanswered && exchange.may_retry());
         error
     }
 

@@ -180,7 +180,7 @@ fn a_check_takes_a_server_out_and_in_again_and_when_none_is_well_it_is_a_502_at_
     assert!(checked.take().iter().all(|seen| seen.target() == "/ping"), "it is not asked at all");
     assert_eq!(gateway.get_admin("/health/ready").status, 200, "readiness is the gateway's own");
     let line = gateway.wait_for_log("fails its health check");
-    assert!(line.contains("HTTPStatus") && line.contains(&checked.address.to_string()), "{line}");
+    assert!(line.contains("it answers 500") && line.contains(&checked.address.to_string()), "{line}");
 
     // A reload changes nothing of it, and one without the server leaves nothing behind.
     gateway.configure("", &format!("{}\nmethods = [\"GET\"]", api(&[checked.address], settings)));

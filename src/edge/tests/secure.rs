@@ -76,6 +76,8 @@ pub(super) enum Manner {
     Answers,
     /// Never says anything.
     Hangs,
+    /// Refuses the first request before looking at it, and answers the others.
+    RefusesFirst,
     /// Ends the connection at the first request.
     BreaksOff,
 }
@@ -146,10 +148,12 @@ async fn http2(stream: impl AsyncRead + AsyncWrite + Unpin, seen: &Mutex<Vec<Str
     while let Some(Ok((request, mut respond))) = connection.accept().await {
         let (head, mut body) = request.into_parts();
         seen.lock().unwrap().push(format!("{} {} {:?} {:?}", head.method, head.uri, head.version, head.headers));
+        let refused = manner == Manner::RefusesFirst && seen.lock().unwrap().len() == 1;
         match manner {
+            Manner::RefusesFirst if refused => respond.send_reset(h2::Reason::REFUSED_STREAM),
             Manner::Hangs => waiting.push((respond, body)),
             Manner::BreaksOff => return,
-            Manner::Answers => drop(tokio::spawn(async move {
+            Manner::Answers | Manner::RefusesFirst => drop(tokio::spawn(async move {
                 let mut sent = Vec::new();
                 while let Some(Ok(bytes)) = body.data().await {
                     body.flow_control().release_capacity(bytes.len()).unwrap();

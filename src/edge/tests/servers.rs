@@ -8,7 +8,10 @@ use super::{
     harness::{House, OK, Recorder, Reply, answer, dead_port, server, server_settings, status, upstream_settings},
     secure::{Authority, Manner, Secure},
 };
-use crate::edge::{Live, LiveSettings, ReservedNames, Scheme, Server, UpstreamSettings, UpstreamTls};
+use crate::edge::{
+    HealthCheck, HostHeader, Live, LiveSettings, ReservedNames, Scheme, Server, UpstreamSettings, UpstreamTls,
+    check_health,
+};
 
 /// An upstream at a port, spoken to by a scheme.
 fn by(scheme: Scheme, path: &str, port: u16) -> UpstreamSettings {
@@ -131,6 +134,30 @@ async fn a_server_that_offers_http_2_gets_it_and_one_in_clear_when_it_is_told() 
 }
 
 #[tokio::test]
+async fn a_health_check_is_made_on_the_terms_of_a_request() {
+    let authority = Authority::new();
+    let secure = Secure::start(Some(authority.server("127.0.0.1", &["h2"], None)), Manner::Answers).await;
+    let clear = Secure::start(None, Manner::Answers).await;
+    let second = Duration::from_secs(1);
+    let check = Some(HealthCheck { path: "/ping?x".parse().unwrap(), interval: second, timeout: second });
+    let mut upstreams = vec![
+        https("/s", secure.port, UpstreamTls::new(Some(authority.trusted()), None, None)),
+        by(Scheme::H2c, "/c", clear.port),
+    ];
+    upstreams.iter_mut().for_each(|upstream| upstream.health_check.clone_from(&check));
+    upstreams[1].host_header = HostHeader::Literal("legacy.example".parse().unwrap());
+    let house = open(upstreams).await;
+    let checks = tokio::spawn(check_health(house.live.clone()));
+    while secure.seen().is_empty() || clear.seen().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    checks.abort();
+    let (secure, own) = (secure.seen().remove(0), format!("GET https://127.0.0.1:{}/ping?x HTTP/2.0 ", secure.port));
+    assert!(secure.starts_with(&own) && !secure.contains("\"host\""), "{secure}");
+    assert!(clear.seen()[0].starts_with("GET http://legacy.example/ping?x HTTP/2.0 "), "{:?}", clear.seen());
+}
+
+#[tokio::test]
 async fn a_websocket_goes_over_http_1_1_where_http_2_is_offered_too() {
     let authority = Authority::new();
     let upstream = Secure::start(Some(authority.server("127.0.0.1", &["h2", "http/1.1"], None)), Manner::Answers).await;
@@ -179,6 +206,16 @@ async fn over_http_2_only_what_is_safe_to_repeat_is_sent_again() {
         assert_eq!(status(&house.send(request).await), "502");
         assert_eq!(upstream.seen().len(), attempts, "{method}");
     }
+}
+
+#[tokio::test]
+async fn what_a_server_says_it_has_not_looked_at_is_sent_again_whatever_it_is() {
+    let upstream = Secure::start(None, Manner::RefusesFirst).await;
+    let house = open(vec![by(Scheme::H2c, "/c", upstream.port)]).await;
+    let request = "POST /c HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc";
+    let answer = house.send(request).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("okabc"), "{answer}");
+    assert_eq!(upstream.seen().len(), 2);
 }
 
 #[tokio::test]

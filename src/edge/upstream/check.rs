@@ -3,8 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use http::{HeaderValue, header, uri::PathAndQuery};
-use pingora::{Error, ErrorType, Result, connectors::http::Connector, http::RequestHeader};
+use http::{
+    HeaderValue, StatusCode, Uri, header,
+    uri::{PathAndQuery, Scheme},
+};
+use pingora::{Error, ErrorType, OrErr, Result, connectors::http::Connector, http::RequestHeader};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until, timeout},
@@ -69,7 +72,9 @@ async fn new_connector() -> Option<Arc<Connector>> {
 
 async fn one(connector: Arc<Connector>, upstream: Arc<Upstream>, place: Arc<Place>, check: HealthCheck) {
     let outcome = match timeout(check.timeout, ask(&connector, &upstream, &place, &check.path)).await {
-        Ok(outcome) => outcome.map_err(|error| failure::cause(&error)),
+        Ok(Ok(status)) if status.is_success() || status.is_redirection() => Ok(()),
+        Ok(Ok(status)) => Err(format!("it answers {}", status.as_u16())),
+        Ok(Err(error)) => Err(failure::cause(&error.into_up())),
         Err(_) => Err("no answer in time".to_owned()),
     };
     if place.health.checked(outcome.is_ok()) {
@@ -82,31 +87,40 @@ async fn one(connector: Arc<Connector>, upstream: Arc<Upstream>, place: Arc<Plac
 }
 
 /// Asks as a request would: on the same terms, with the host and the headers that the upstream is configured to get.
-async fn ask(connector: &Connector, upstream: &Upstream, place: &Place, path: &PathAndQuery) -> Result<()> {
+async fn ask(connector: &Connector, upstream: &Upstream, place: &Place, path: &PathAndQuery) -> Result<StatusCode> {
     let address = place.address().ok_or_else(|| Error::explain(ErrorType::ConnectError, "no known address"))?;
     let mut peer = place.peer(address);
     // A connection for one request alone is not kept.
     peer.options.max_h2_streams = 1;
+    let (mut session, _) = connector.get_http_session(&peer).await?;
+    let mut request = request(upstream, place, path)?;
+    if session.as_http2().is_some()
+        && let Some(host) = request.remove_header(&header::HOST)
+    {
+        // HTTP/2 names it in the target, and many a server takes both for one too many.
+        let scheme = if peer.is_tls() { Scheme::HTTPS } else { Scheme::HTTP };
+        let target = Uri::builder().scheme(scheme).authority(host.as_bytes()).path_and_query(path.clone());
+        request.set_uri(target.build().or_err(ErrorType::InvalidHTTPHeader, "the host of a health check")?);
+    }
+    session.write_request_header(Box::new(request)).await?;
+    session.finish_request_body().await?;
+    session.read_response_header().await?;
+    session.response_header().map(|answer| answer.status).ok_or_else(|| Error::new(ErrorType::ReadError))
+}
+
+fn request(upstream: &Upstream, place: &Place, path: &PathAndQuery) -> Result<RequestHeader> {
     let settings = upstream.settings();
     let mut request = RequestHeader::build("GET", path.as_str().as_bytes(), None)?;
-    let host = match &settings.host_header {
-        HostHeader::Literal(host) => Some(host),
-        HostHeader::Client | HostHeader::Upstream => place.authority.as_ref(),
-    };
     request.insert_header(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))?;
     for (name, value) in &settings.set_headers {
         request.insert_header(name.clone(), value.clone())?;
     }
+    let host = match &settings.host_header {
+        HostHeader::Literal(host) => Some(host),
+        HostHeader::Client | HostHeader::Upstream => place.authority.as_ref(),
+    };
     if let Some(host) = host {
         request.insert_header(header::HOST, host.clone())?;
     }
-    let (mut session, _) = connector.get_http_session(&peer).await?;
-    session.write_request_header(Box::new(request)).await?;
-    session.finish_request_body().await?;
-    session.read_response_header().await?;
-    match session.response_header().map(|answer| answer.status) {
-        Some(status) if status.is_success() || status.is_redirection() => Ok(()),
-        Some(status) => Err(Error::new(ErrorType::HTTPStatus(status.as_u16()))),
-        None => Err(Error::new(ErrorType::ReadError)),
-    }
+    Ok(request)
 }
