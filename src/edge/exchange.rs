@@ -29,6 +29,9 @@ use crate::{
 
 /// The `upstream` label of requests that belong to none.
 const NONE: &str = "none";
+/// How often a request is sent again that a server has not looked at, beside the retries of what failed: one that ends its
+/// connections after so many requests, as most do over HTTP/2, refuses many of those that are on their way then.
+const REFUSALS: u32 = 3;
 /// The status in the record of a request whose client went away before an answer.
 const CLIENT_GONE: u16 = 499;
 
@@ -64,6 +67,8 @@ pub(super) struct Attempt {
     turn: Option<usize>,
     /// How many attempts failed.
     failed: u32,
+    /// How many attempts the server says it has not looked at.
+    refused: u32,
     /// The places that were tried before.
     tried: Vec<usize>,
     pub(super) pick: Option<Pick>,
@@ -151,6 +156,12 @@ impl Exchange {
         let Some(retries) = self.admitted().map(|(_, upstream)| upstream.settings().retries) else { return false };
         self.attempt.failed = self.attempt.failed.saturating_add(1);
         self.attempt.failed <= retries
+    }
+
+    /// Notes an attempt that the server says it has not looked at. Whether there may be another one.
+    pub(super) const fn may_send_again(&mut self) -> bool {
+        self.attempt.refused = self.attempt.refused.saturating_add(1);
+        self.attempt.refused <= REFUSALS
     }
 
     /// Tells the clock of the connection.

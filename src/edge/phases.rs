@@ -221,9 +221,13 @@ impl ProxyHttp for Gateway {
         }
         let method = &session.req_header().method;
         let repeatable = [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(method);
-        let harmless = untouched || (repeatable && failure::before_an_answer(&error));
         let unanswered = session.response_written().is_none() && !session.as_ref().retry_buffer_truncated();
-        error.set_retry(harmless && unanswered && exchange.may_retry());
+        let again = if untouched {
+            unanswered && exchange.may_send_again()
+        } else {
+            unanswered && repeatable && failure::before_an_answer(&error) && exchange.may_retry()
+        };
+        error.set_retry(again);
         error
     }
 

@@ -144,7 +144,9 @@ async fn a_health_check_is_made_on_the_terms_of_a_request() {
         https("/s", secure.port, UpstreamTls::new(Some(authority.trusted()), None, None)),
         by(Scheme::H2c, "/c", clear.port),
     ];
-    upstreams.iter_mut().for_each(|upstream| upstream.health_check.clone_from(&check));
+    for upstream in &mut upstreams {
+        upstream.health_check.clone_from(&check);
+    }
     upstreams[1].host_header = HostHeader::Literal("legacy.example".parse().unwrap());
     let house = open(upstreams).await;
     let checks = tokio::spawn(check_health(house.live.clone()));
@@ -211,7 +213,9 @@ async fn over_http_2_only_what_is_safe_to_repeat_is_sent_again() {
 #[tokio::test]
 async fn what_a_server_says_it_has_not_looked_at_is_sent_again_whatever_it_is() {
     let upstream = Secure::start(None, Manner::RefusesFirst).await;
-    let house = open(vec![by(Scheme::H2c, "/c", upstream.port)]).await;
+    let mut settings = by(Scheme::H2c, "/c", upstream.port);
+    settings.retries = 0;
+    let house = open(vec![settings]).await;
     let request = "POST /c HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc";
     let answer = house.send(request).await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("okabc"), "{answer}");
