@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     api_doc::{Description, described, described_with_page},
     config::Settings,
-    edge::{Gateway, GatewayParts, Live, PublicServer, ServerSettings, bind, refresh_addresses},
+    edge::{Gateway, GatewayParts, Live, PublicServer, ServerSettings, bind, check_health, refresh_addresses},
     guard::Guard,
     manage::{self, Manage, Observing},
     oauth::{self, Oauth},
@@ -178,6 +178,9 @@ impl Parts {
         let mut tasks = JoinSet::new();
         housekeeping::start(&mut tasks, &mut services, &stopping).await?;
         tasks.spawn(named("the resolution of upstreams' names", refresh_addresses(live.clone())));
+        tasks.spawn(named("the health checks", check_health(live.clone())));
+        let in_force = live.clone();
+        services.registry.metrics().observe_servers(move || in_force.load().states()).map_err(system)?;
 
         let everything = oauth_router(settings, &services, true)
             .merge(manage_router(&services))

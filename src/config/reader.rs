@@ -265,15 +265,6 @@ impl<'a> Table<'a> {
         self.optional(key, |value| value.table()).ok().flatten().unwrap_or(empty)
     }
 
-    /// Refuses keys that a later version takes.
-    pub(super) fn not_supported(&mut self, keys: &[&'static str]) {
-        for key in keys {
-            if let Some(value) = self.get(key) {
-                value.not_supported(key);
-            }
-        }
-    }
-
     /// Puts a mistake on record at `key`: at its value, or at the table's header if it is not there.
     pub(super) fn refuse(&self, key: &str, message: impl Into<String>, help: impl Into<String>) -> Reported {
         let place = self.entries.get(key).map_or(self.place, |entry| &entry.value.place);

@@ -1,6 +1,6 @@
 //! `[upstreams.NAME]` and its rules: what a reload replaces.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use http::{HeaderValue, Method};
 
@@ -10,10 +10,11 @@ use super::{
     limits::caller_limit,
     reader::{Reported, Table, Value},
     rule::{PlacedRule, rules},
-    values::{count, one_of, parsed, some_of, some_time, split_port},
+    servers::reached,
+    values::{count, one_of, parsed, some_of, some_time},
 };
 use crate::{
-    edge::{HostHeader, LiveSettings, ReservedNames, Server, UpstreamSettings},
+    edge::{HostHeader, LiveSettings, ReservedNames, UpstreamSettings},
     policy::{
         Host, HostPattern, Mode, PathFeature, PathFeatures, PathPrefix, RouteTable, UpstreamPolicy, UpstreamRules,
     },
@@ -82,16 +83,13 @@ fn refuse_ties(placed: &[Placed<'_>], expose_management: bool) {
 
 fn upstream<'a>(name: &str, index: usize, value: &Value<'a>, shared: &Shared<'_>) -> Result<Placed<'a>, Reported> {
     let mut table = value.table()?;
-    let servers_help = "write the servers, such as servers = [\"127.0.0.1:9000\"]";
-    let servers = table.required("servers", servers_help, |value| servers(&value));
+    let reached = reached(&mut table);
     let rules = routes(name, index, &mut table, shared);
     let own = table.get("identity").map(|value| value.table().map(identity));
     let identity = own.transpose().ok().flatten().unwrap_or_else(|| shared.identity.clone());
     let mut told = ReservedNames::default();
     identity.reserve(&mut told);
     let headers = header_changes(&mut table, &told);
-    table.or("balance", (), |value| one_of(&value, &[("round-robin", ())], &["least-connections", "client-hash"]));
-    table.not_supported(&["tls", "health_check"]);
     let strip_prefix = table.or("strip_prefix", false, |value| value.boolean());
     let pass_override_headers = table.or("pass_override_headers", false, |value| value.boolean());
     let forward_authorization = table.or("forward_authorization", false, |value| value.boolean());
@@ -105,7 +103,10 @@ fn upstream<'a>(name: &str, index: usize, value: &Value<'a>, shared: &Shared<'_>
     let (rules, placed_rules) = rules?;
     let settings = UpstreamSettings {
         rules,
-        servers: servers.unwrap_or_default(),
+        servers: reached.servers,
+        balance: reached.balance,
+        health_check: reached.health_check,
+        tls: reached.tls,
         strip_prefix,
         pass_override_headers,
         forward_authorization,
@@ -164,38 +165,6 @@ fn routes<'a>(
         rules: placed.iter().map(|placed| placed.rule.clone()).collect(),
     };
     Ok((rules, placed))
-}
-
-fn servers(value: &Value<'_>) -> Result<Vec<Server>, Reported> {
-    let mut seen: Vec<Server> = Vec::new();
-    some_of(value, "write at least one server, such as [\"127.0.0.1:9000\"]", |item| {
-        let server = server(&item)?;
-        if seen.contains(&server) {
-            return Err(item.refuse("this server is listed twice", "remove one of them"));
-        }
-        seen.push(server.clone());
-        Ok(server)
-    })
-}
-
-fn server(value: &Value<'_>) -> Result<Server, Reported> {
-    let text = value.text()?;
-    for scheme in ["https://", "h2c://"] {
-        if text.starts_with(scheme) {
-            return Err(value.not_supported(scheme));
-        }
-    }
-    let address = text.strip_prefix("http://").unwrap_or(text);
-    let server = split_port(address).and_then(|(host, port)| {
-        // Without its port the name holds no colon, unless it is an IPv6 address in brackets.
-        let host: Host = host.parse().ok().filter(|_| !host.contains(':') || host.ends_with(']'))?;
-        let host: Arc<str> = host.as_str().trim_matches(['[', ']']).into();
-        Some(Server { host, port })
-    });
-    server.ok_or_else(|| {
-        let help = "write a host and a port, such as \"10.0.0.5:8080\" or \"[fd00::5]:8080\"";
-        value.refuse(format!("`{text}` is not a server"), help)
-    })
 }
 
 fn host_header(value: &Value<'_>) -> Result<HostHeader, Reported> {

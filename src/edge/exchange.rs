@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::StatusCode;
-use pingora::{http::ResponseHeader, proxy::Session};
+use pingora::{http::ResponseHeader, proxy::Session, upstreams::peer::HttpPeer};
 
 use super::{
     Live, Upstream,
@@ -15,7 +15,7 @@ use super::{
     farewell::Words,
     origin::Origin,
     refusals,
-    upstream::Pick,
+    upstream::{Balance, Pick, Request},
     watch::{Cut, Watch},
 };
 use crate::{
@@ -30,6 +30,9 @@ use crate::{
 
 /// The `upstream` label of requests that belong to none.
 const NONE: &str = "none";
+/// How often a request is sent again that a server has not looked at, beside the retries of what failed: one that ends its
+/// connections after so many requests, as most do over HTTP/2, refuses many of those that are on their way then.
+const REFUSALS: u32 = 3;
 /// The status in the record of a request whose client went away before an answer.
 const CLIENT_GONE: u16 = 499;
 
@@ -67,6 +70,10 @@ pub(super) struct Attempt {
     turn: Option<usize>,
     /// How many attempts failed.
     failed: u32,
+    /// How many attempts the server says it has not looked at.
+    refused: u32,
+    /// The places that were tried before.
+    tried: Vec<usize>,
     pub(super) pick: Option<Pick>,
 }
 
@@ -116,14 +123,38 @@ impl Exchange {
         }
     }
 
-    /// The server for the next attempt; nothing if none has a known address.
-    pub(super) fn pick(&mut self) -> Option<(Pick, Arc<Upstream>)> {
+    /// The server for the next attempt, on the terms to speak to it; nothing if none can be asked.
+    pub(super) fn pick(&mut self, takes_over: bool) -> Option<HttpPeer> {
         let upstream = self.admitted()?.1.clone();
-        let first = *self.attempt.turn.get_or_insert_with(|| upstream.next_turn());
-        let pick = upstream.pick(first.wrapping_add(self.attempt.failed as usize))?;
-        self.attempt.pick = Some(pick);
+        let caller = if upstream.settings().balance == Balance::ClientHash { self.caller() } else { String::new() };
+        let attempt = &mut self.attempt;
+        attempt.tried.extend(attempt.pick.take().map(|pick| pick.index));
+        let turn = *attempt.turn.get_or_insert_with(|| upstream.next_turn());
+        let pick = upstream.pick(Request { turn, caller: &caller, tried: &attempt.tried })?;
         self.record.sent.get_or_insert_with(Instant::now);
-        Some((pick, upstream))
+        Some(attempt.pick.insert(pick).peer(takes_over))
+    }
+
+    /// The client, or the address of one that is not known.
+    fn caller(&self) -> String {
+        match self.admitted().and_then(|(permit, _)| permit.grant()) {
+            Some(grant) => grant.client().to_string(),
+            None => self.origin.client.map(|address| address.to_string()).unwrap_or_default(),
+        }
+    }
+
+    /// Notes what went wrong with the attempt under way, if its server is to blame.
+    pub(super) fn note_failure(&self, failure: Failure) {
+        if let (Some((_, upstream)), Some(pick), Some(_)) = (self.admitted(), &self.attempt.pick, failure.kind()) {
+            upstream.note_failure(pick, failure);
+        }
+    }
+
+    /// Notes that the server of the attempt under way has answered.
+    pub(super) fn note_answer(&self) {
+        if let (Some((_, upstream)), Some(pick)) = (self.admitted(), &self.attempt.pick) {
+            upstream.note_answer(pick);
+        }
     }
 
     /// Notes a failed attempt. Whether there may be another one.
@@ -131,6 +162,12 @@ impl Exchange {
         let Some(retries) = self.admitted().map(|(_, upstream)| upstream.settings().retries) else { return false };
         self.attempt.failed = self.attempt.failed.saturating_add(1);
         self.attempt.failed <= retries
+    }
+
+    /// Notes an attempt that the server says it has not looked at. Whether there may be another one.
+    pub(super) const fn may_send_again(&mut self) -> bool {
+        self.attempt.refused = self.attempt.refused.saturating_add(1);
+        self.attempt.refused <= REFUSALS
     }
 
     /// Tells the clock of the connection.
@@ -162,6 +199,9 @@ impl Exchange {
                 let kind = Failure::Timeout.kind().unwrap_or_default();
                 self.record.upstream_failed(kind);
                 tracing::warn!(request_id, upstream = self.record.upstream(), kind, "an upstream did not answer");
+                if self.record.begun.is_none() {
+                    self.note_failure(Failure::Timeout);
+                }
                 Some(Arc::new(refusals::gateway_timeout()))
             }
             Some(Cut::TokenEnded) => {

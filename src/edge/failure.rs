@@ -1,13 +1,15 @@
 //! What goes wrong on the way to an upstream and back, and the only place where it becomes an answer.
 
-use std::io;
+use std::{io, iter::successors};
 
 use pingora::{
     Error, ErrorSource,
     ErrorType::{
-        ConnectError, ConnectNoRoute, ConnectRefused, ConnectTimedout, ConnectionClosed, Custom, HTTPStatus,
-        InvalidHTTPHeader, ReadError, ReadTimedout, SocketError, WriteError, WriteTimedout,
+        ConnectError, ConnectNoRoute, ConnectRefused, ConnectTimedout, ConnectionClosed, Custom, H2Downgrade, H2Error,
+        HTTPStatus, InvalidCert, InvalidH2, InvalidHTTPHeader, ReadError, ReadTimedout, SocketError,
+        TLSHandshakeFailure, TLSHandshakeTimedout, WriteError, WriteTimedout,
     },
+    RetryType,
 };
 
 use super::refusals;
@@ -18,6 +20,8 @@ use crate::web::Refusal;
 pub(super) enum Failure {
     /// No connection to a server came about.
     Connect,
+    /// A connection came about, but no agreement on TLS: the server's certificate, most often.
+    Tls,
     /// The connection ended before the answer did.
     Broken,
     /// The answer cannot be understood.
@@ -43,10 +47,11 @@ impl Failure {
     pub(super) fn of(error: &Error) -> Self {
         match (error.esource(), error.etype()) {
             (ErrorSource::Upstream, kind) => match kind {
-                ConnectTimedout => Self::ConnectTimeout,
+                ConnectTimedout | TLSHandshakeTimedout => Self::ConnectTimeout,
                 ReadTimedout | WriteTimedout => Self::Timeout,
                 ConnectRefused | ConnectNoRoute | ConnectError | SocketError => Self::Connect,
-                InvalidHTTPHeader | Custom(_) => Self::Malformed,
+                TLSHandshakeFailure | InvalidCert => Self::Tls,
+                InvalidHTTPHeader | InvalidH2 | Custom(_) => Self::Malformed,
                 _ => Self::Broken,
             },
             // From `socket`: the body is framed in a way that is not passed on.
@@ -67,6 +72,7 @@ impl Failure {
     pub(super) const fn kind(self) -> Option<&'static str> {
         match self {
             Self::Connect => Some("connect"),
+            Self::Tls => Some("tls"),
             Self::Broken => Some("broken"),
             Self::Malformed => Some("malformed"),
             Self::ConnectTimeout => Some("connect_timeout"),
@@ -75,10 +81,15 @@ impl Failure {
         }
     }
 
+    /// Whether there was no connection that a request could be sent on.
+    pub(super) const fn is_of_connection(self) -> bool {
+        matches!(self, Self::Connect | Self::Tls | Self::ConnectTimeout)
+    }
+
     /// The answer; nothing if nobody is there to read it.
     pub(super) fn refusal(self, max_body: u64) -> Option<Refusal> {
         match self {
-            Self::Connect | Self::Broken | Self::Malformed => Some(refusals::bad_gateway()),
+            Self::Connect | Self::Tls | Self::Broken | Self::Malformed => Some(refusals::bad_gateway()),
             Self::ConnectTimeout | Self::Timeout => Some(refusals::gateway_timeout()),
             Self::SlowBody => Some(refusals::slow_body()),
             Self::LargeBody => Some(refusals::large_body(max_body)),
@@ -109,7 +120,8 @@ pub(super) fn before_an_answer(error: &Error) -> bool {
     *error.esource() == ErrorSource::Upstream
         && match error.etype() {
             WriteError => said("while writing request headers") || said("flushing request header"),
-            ConnectionClosed | ReadError => said("bytes already read: 0"),
+            ConnectionClosed | ReadError if said("bytes already read: 0") => true,
+            H2Error | H2Downgrade | ReadError => said("while reading h2 header"),
             _ => false,
         }
 }
@@ -119,12 +131,24 @@ fn system_kind(error: &Error) -> Option<io::ErrorKind> {
     error.root_cause().downcast_ref::<io::Error>().map(io::Error::kind)
 }
 
-/// An error for the log: its kind and what the system said. The rest of pingora's words may hold what was received.
+/// Whether the server itself says that it has not looked at the request, so that sending it to another is no repetition
+/// (RFC 9113 sections 6.8 and 8.7): it refused the stream, or is closing the connection in good order. Only of these two
+/// does pingora decide that an error of HTTP/2 may be tried again.
+pub(super) fn never_looked_at(error: &Error) -> bool {
+    *error.esource() == ErrorSource::Upstream && *error.etype() == H2Error && error.retry == RetryType::Decided(true)
+}
+
+/// An error for the log: its kind and what the system, or TLS, said. The rest of pingora's words may hold what was
+/// received.
 pub(super) fn cause(error: &Error) -> String {
     let kind = format!("{} ({})", error.etype().as_str(), error.esource().as_str());
-    match error.root_cause().downcast_ref::<io::Error>() {
-        Some(system) => format!("{kind}: {system}"),
-        None => kind,
+    let root: &(dyn std::error::Error + 'static) = error.root_cause();
+    let system = successors(Some(root), |error| error.source()).find_map(|error| error.downcast_ref::<io::Error>());
+    let agreement = error.context.as_ref().filter(|_| *error.etype() == TLSHandshakeFailure);
+    match (system, agreement) {
+        (Some(system), _) => format!("{kind}: {system}"),
+        (None, Some(words)) => format!("{kind}: {}", words.as_str()),
+        (None, None) => kind,
     }
 }
 
@@ -139,6 +163,8 @@ mod tests {
             (Error::new_up(ConnectRefused), 502),
             (Error::new_up(ConnectionClosed), 502),
             (Error::new_up(InvalidHTTPHeader), 502),
+            (Error::new_up(TLSHandshakeFailure), 502),
+            (Error::new_up(H2Error), 502),
             (Error::new_up(ConnectTimedout), 504),
             (Error::new_up(ReadTimedout), 504),
             (Error::new_down(ReadTimedout), 408),
@@ -167,6 +193,8 @@ mod tests {
     fn the_log_is_told_nothing_that_was_received() {
         let received = Error::because(InvalidHTTPHeader, "buf: Set-Cookie: secret", Error::new(ReadError));
         assert_eq!(cause(&received.into_up()), "InvalidHTTPHeader (Upstream)");
+        let stranger = Error::because(TLSHandshakeFailure, "no authority", Error::new(ReadError));
+        assert_eq!(cause(&stranger.into_up()), "TLSHandshakeFailure (Upstream): no authority");
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         let refused = Error::because(ConnectRefused, "peer: 10.0.0.1", refused).into_up();
         assert_eq!(cause(&refused), "ConnectRefused (Upstream): connection refused");
@@ -179,5 +207,8 @@ mod tests {
         assert!(silent(WriteError, "while writing request headers"));
         assert!(!silent(ConnectionClosed, "while reading response headers, bytes already read: 10"));
         assert!(!silent(WriteError, "while writing body"));
+        assert!(silent(H2Error, "while reading h2 header"));
+        assert!(!silent(H2Error, "while checking end stream"));
+        assert!(!silent(InvalidH2, "while reading h2 header"));
     }
 }

@@ -130,7 +130,9 @@ impl Gateway {
         exchange.stage = Stage::Admitted(permit);
         let Some((permit, upstream)) = exchange.admitted() else { return };
         let settings = upstream.settings();
-        if let (true, Some(grant)) = (settings.close_on_revoke, permit.grant()) {
+        // One that only observes lets the next request through, too.
+        let closes = settings.close_on_revoke && !permit.upstream().observes();
+        if let (true, Some(grant)) = (closes, permit.grant()) {
             let bearer = Bearer::new(self.parts.tokens.clone(), grant.clone());
             exchange.clock(|watch| watch.runs_under(bearer));
         }

@@ -9,6 +9,7 @@ use super::{DoorTls, LiveSettings, ReservedNames, Upstream};
 use crate::{
     guard::CallerLimits,
     model::SystemClock,
+    observe::ServerState,
     policy::{RouteTable, TableError, UpstreamRules},
 };
 
@@ -61,12 +62,18 @@ impl Live {
     }
 
     /// Takes over what `known` knows of the servers of both, so that a reload does not depend on every name being
-    /// resolved at that moment, and what the limits of both have counted.
+    /// resolved at that moment and a server that is out stays out, and what the limits of both have counted.
     pub fn inherit(&mut self, known: &Self) {
         self.limits.inherit(&known.limits);
-        for upstream in &self.upstreams {
+        for upstream in self.upstreams.iter_mut().filter_map(Arc::get_mut) {
             upstream.inherit(&known.upstreams);
         }
+    }
+
+    /// How each server of each upstream is.
+    #[must_use]
+    pub fn states(&self) -> Vec<ServerState> {
+        self.upstreams.iter().flat_map(|upstream| upstream.states()).collect()
     }
 
     /// Resolves the names of all servers at once. A name that cannot be resolved keeps the addresses that it had; a
@@ -87,27 +94,57 @@ pub async fn refresh_addresses(live: Arc<ArcSwap<Live>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::{Server, tests::upstream_settings};
+    use crate::edge::{
+        HealthCheck,
+        failure::Failure,
+        tests::{server, upstream_settings},
+        upstream::Request,
+    };
 
-    fn live(hosts: &[&str]) -> Live {
-        let mut settings = LiveSettings::default();
-        for (number, host) in hosts.iter().enumerate() {
-            let name = format!("u{number}");
-            let mut upstream = upstream_settings(&name, &format!("/{name}"), 1);
-            upstream.servers = vec![Server { host: (*host).into(), port: 80 }];
-            settings.upstreams.push(upstream);
-        }
-        Live::build(settings, false).unwrap()
+    const ANY: Request<'_> = Request { turn: 0, caller: "", tried: &[] };
+
+    fn settings(name: &str, hosts: &[&str]) -> crate::edge::UpstreamSettings {
+        let mut upstream = upstream_settings(name, &format!("/{name}"), 1);
+        upstream.servers =
+            hosts.iter().map(|host| crate::edge::Server { host: (*host).into(), ..server(80) }).collect();
+        upstream
+    }
+
+    fn live(upstreams: Vec<crate::edge::UpstreamSettings>) -> Live {
+        Live::build(LiveSettings { upstreams, ..LiveSettings::default() }, false).unwrap()
     }
 
     #[tokio::test]
     async fn a_server_keeps_its_addresses_over_a_reload_while_its_name_cannot_be_resolved() {
-        let old = live(&["localhost"]);
+        let old = live(vec![settings("u0", &["localhost"])]);
         old.resolve().await;
-        let mut new = live(&["other.invalid", "localhost"]);
-        assert!(new.upstreams[1].pick(0).is_none());
+        let mut new = live(vec![settings("u0", &["other.invalid"]), settings("u1", &["localhost"])]);
+        assert!(new.upstreams[1].pick(ANY).is_none());
         new.inherit(&old);
-        assert!(new.upstreams[1].pick(0).is_some());
-        assert!(new.upstreams[0].pick(0).is_none());
+        assert!(new.upstreams[1].pick(ANY).is_some());
+        assert!(new.upstreams[0].pick(ANY).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_out_stays_out_over_a_reload_unless_its_check_is_another() {
+        let old = live(vec![settings("u", &["127.0.0.1", "127.0.0.2"])]);
+        let pick = old.upstreams[0].pick(ANY).unwrap();
+        old.upstreams[0].note_failure(&pick, Failure::Connect);
+        let healthy = |live: &Live| live.states().iter().map(|state| state.healthy).collect::<Vec<_>>();
+        assert_eq!(healthy(&old), [false, true]);
+
+        let mut new = live(vec![settings("v", &["127.0.0.1"]), settings("u", &["127.0.0.2", "127.0.0.1"])]);
+        new.inherit(&old);
+        assert_eq!(healthy(&new), [true, true, false], "of the same upstream only");
+        new.upstreams[1].note_answer(&pick);
+        assert_eq!(healthy(&old), [true, true], "both see what either learns");
+
+        old.upstreams[0].note_failure(&pick, Failure::Connect);
+        let mut checked = settings("u", &["127.0.0.1"]);
+        let second = Duration::from_secs(1);
+        checked.health_check = Some(HealthCheck { path: "/ping".parse().unwrap(), interval: second, timeout: second });
+        let mut new = live(vec![checked]);
+        new.inherit(&old);
+        assert_eq!(healthy(&new), [true]);
     }
 }

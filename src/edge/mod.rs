@@ -45,7 +45,10 @@ pub use gateway::{Gateway, GatewayParts};
 pub use live::{Live, refresh_addresses};
 pub use server::{PublicServer, bind};
 pub use settings::{
-    HostHeader, IdentityNames, ListStyle, LiveSettings, ReservedNames, Server, ServerSettings, UpstreamSettings,
+    HostHeader, IdentityNames, ListStyle, LiveSettings, ReservedNames, Scheme, Server, ServerSettings, UpstreamSettings,
 };
 pub use tls::{ClientAuthorities, DoorTls, ServerCertificate, TlsError};
-pub use upstream::Upstream;
+pub use upstream::{
+    Authorities, Balance, ClientCertificate, HealthCheck, TlsName, Upstream, UpstreamTls, UpstreamTlsError,
+    check_health,
+};

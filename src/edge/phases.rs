@@ -21,6 +21,7 @@ use super::{
     headers::{self, Passage},
     origin::Origin,
     upgrade::asks_for_web_socket,
+    upstream::Pick,
     watch::Watch,
 };
 use crate::{guard::Denial, model::RequestId, policy::is_own_path};
@@ -82,15 +83,16 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    async fn upstream_peer(&self, _session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
-        if exchange.admitted().is_none() {
+    async fn upstream_peer(&self, session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
+        let Some((_, upstream)) = exchange.admitted() else {
             return Err(Error::explain(ErrorType::InternalError, "no permit").into_in());
-        }
-        // A connection has a time of its own to come about in.
-        exchange.clock(|watch| watch.answer_within(None));
-        match exchange.pick() {
-            Some((pick, upstream)) => Ok(Box::new(upstream.peer(pick))),
-            None => Err(Error::explain(ErrorType::ConnectError, "no server has a known address").into_up()),
+        };
+        // pingora keeps the time of a connection that is made, but not of a wait for room on one of HTTP/2.
+        let time = upstream.settings().connect_timeout.saturating_add(upstream.settings().timeout);
+        exchange.clock(|watch| watch.answer_within(Some(time)));
+        match exchange.pick(session.as_downstream().is_upgrade_req()) {
+            Some(peer) => Ok(Box::new(peer)),
+            None => Err(Error::explain(ErrorType::ConnectError, "no server can be asked").into_up()),
         }
     }
 
@@ -114,7 +116,7 @@ impl ProxyHttp for Gateway {
             origin: exchange.origin,
             sent: &sent.headers,
             host: authority.as_ref().or_else(|| sent.headers.get(header::HOST)),
-            server: exchange.attempt.pick.and_then(|pick| upstream.authority(pick)),
+            server: exchange.attempt.pick.as_ref().and_then(Pick::authority),
         };
         request.set_raw_path(exchange.target.as_bytes())?;
         passage.apply(request)?;
@@ -168,6 +170,7 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
+        exchange.note_answer();
         // Else pingora closes after a 100, because the body is not read yet then.
         session.as_downstream_mut().set_close_on_response_before_downstream_finish(is_final(response));
         if !is_final(response) {
@@ -210,9 +213,7 @@ impl ProxyHttp for Gateway {
         exchange: &mut Exchange,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        if let (Some((_, upstream)), Some(pick)) = (exchange.admitted(), exchange.attempt.pick) {
-            upstream.note_failure(pick);
-        }
+        exchange.note_failure(Failure::of(&error));
         error.set_retry(exchange.may_retry());
         error
     }
@@ -225,11 +226,19 @@ impl ProxyHttp for Gateway {
         exchange: &mut Exchange,
         _client_reused: bool,
     ) -> Box<Error> {
+        let untouched = failure::never_looked_at(&error);
+        if !untouched {
+            exchange.note_failure(Failure::of(&error));
+        }
         let method = &session.req_header().method;
-        let repeatable = [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(method)
-            && !session.as_ref().retry_buffer_truncated();
-        let unanswered = session.response_written().is_none() && failure::before_an_answer(&error);
-        error.set_retry(repeatable && unanswered && exchange.may_retry());
+        let repeatable = [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(method);
+        let unanswered = session.response_written().is_none() && !session.as_ref().retry_buffer_truncated();
+        let again = if untouched {
+            unanswered && exchange.may_send_again()
+        } else {
+            unanswered && repeatable && failure::before_an_answer(&error) && exchange.may_retry()
+        };
+        error.set_retry(again);
         error
     }
 

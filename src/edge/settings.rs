@@ -5,7 +5,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use http::{HeaderName, HeaderValue, Method};
 use ipnet::IpNet;
 
-use super::DoorTls;
+use super::{
+    DoorTls,
+    upstream::{Balance, HealthCheck, UpstreamTls},
+};
 use crate::policy::{CallerLimit, UpstreamRules};
 
 /// The public door. Fixed until a restart.
@@ -50,9 +53,33 @@ pub struct ServerSettings {
     pub shutdown_grace: Duration,
 }
 
+/// How a server is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// HTTP/1.1 in clear.
+    Http,
+    /// TLS; in it HTTP/2 if the server offers it, else HTTP/1.1.
+    Https,
+    /// HTTP/2 in clear, by prior knowledge (RFC 9113 section 3.3).
+    H2c,
+}
+
+impl Scheme {
+    /// The port that a URL need not name.
+    #[must_use]
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Http | Self::H2c => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
 /// One server of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
+    /// How it is spoken to.
+    pub scheme: Scheme,
     /// A host name or an address, without brackets.
     pub host: Arc<str>,
     /// The port.
@@ -104,8 +131,14 @@ pub struct IdentityNames {
 pub struct UpstreamSettings {
     /// Its part of the route table; its name is there.
     pub rules: UpstreamRules,
-    /// Its servers, at least one; asked in turn.
+    /// Its servers, at least one.
     pub servers: Vec<Server>,
+    /// How requests are spread over them.
+    pub balance: Balance,
+    /// How they are asked whether they are well, if they are.
+    pub health_check: Option<HealthCheck>,
+    /// The terms of TLS to those that are spoken to by it.
+    pub tls: UpstreamTls,
     /// Whether its path is cut off before forwarding.
     pub strip_prefix: bool,
     /// Whether headers that override target or method go through.

@@ -1,4 +1,10 @@
-//! An upstream at run time: its servers in turn, their addresses, and the terms on which pingora speaks to one.
+//! An upstream at run time: its servers, which of them is asked, and what is learned of them meanwhile.
+
+mod balance;
+mod check;
+mod health;
+mod place;
+mod tls;
 
 use std::{
     net::SocketAddr,
@@ -6,49 +12,66 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
-use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use http::HeaderValue;
-use pingora::upstreams::peer::HttpPeer;
+use pingora::{protocols::ALPN, upstreams::peer::HttpPeer};
 
-use super::{Server, UpstreamSettings};
+pub use balance::Balance;
+pub(super) use balance::Request;
+pub use check::{HealthCheck, check_health};
+pub use tls::{Authorities, ClientCertificate, TlsName, UpstreamTls, UpstreamTlsError};
 
-/// Time for the resolution of a name.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time that a connection to a server is kept for the next request.
-const KEEP: Duration = Duration::from_mins(1);
+use super::{UpstreamSettings, failure::Failure};
+use crate::observe::ServerState;
+use health::{Sign, Standing};
+use place::Place;
 
 /// One upstream with what it learns while it runs.
 #[derive(Debug)]
 pub struct Upstream {
     settings: UpstreamSettings,
-    places: Vec<Place>,
+    places: Vec<Arc<Place>>,
     turn: AtomicUsize,
 }
 
-/// One server and where it is.
+/// A server that was picked for one attempt, which counts as one that it works on until this is dropped.
 #[derive(Debug)]
-struct Place {
-    server: Server,
-    authority: Option<HeaderValue>,
-    addresses: ArcSwap<Vec<SocketAddr>>,
-    /// Which of several addresses is asked: the next one after a failure.
-    preferred: AtomicUsize,
+pub(super) struct Pick {
+    /// Its place among the upstream's servers.
+    pub(super) index: usize,
+    place: Arc<Place>,
+    address: SocketAddr,
+    /// Whether the attempt shows if the server is back.
+    trial: bool,
 }
 
-/// A server that was picked for one attempt.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pick {
-    place: usize,
-    address: SocketAddr,
+impl Drop for Pick {
+    fn drop(&mut self) {
+        self.place.health.end();
+    }
+}
+
+impl Pick {
+    /// The `Host` of the server, as configured.
+    pub(super) fn authority(&self) -> Option<&HeaderValue> {
+        self.place.authority.as_ref()
+    }
+
+    /// The terms on which pingora connects. A protocol that takes over the connection exists in HTTP/1.1 only.
+    pub(super) fn peer(&self, takes_over: bool) -> HttpPeer {
+        let mut peer = self.place.peer(self.address);
+        if takes_over && peer.is_tls() {
+            peer.options.alpn = ALPN::H1;
+        }
+        peer
+    }
 }
 
 impl Upstream {
     pub(super) fn new(settings: UpstreamSettings) -> Self {
-        let places = settings.servers.iter().cloned().map(Place::new).collect();
+        let places = settings.servers.iter().map(|server| Arc::new(Place::new(server.clone(), &settings))).collect();
         Self { settings, places, turn: AtomicUsize::new(0) }
     }
 
@@ -56,19 +79,28 @@ impl Upstream {
         &self.settings
     }
 
-    /// Resolves the names of its servers.
-    pub(super) async fn resolve(&self) {
-        let name = &self.settings.rules.policy.name;
-        join_all(self.places.iter().map(|place| place.resolve(name))).await;
+    fn name(&self) -> &str {
+        &self.settings.rules.policy.name
     }
 
-    /// Takes over the addresses of the servers that another upstream knows already, until they are resolved anew.
-    pub(super) fn inherit(&self, known: &[Arc<Self>]) {
-        for place in &self.places {
-            let mut others = known.iter().flat_map(|upstream| &upstream.places);
-            let other = others.find(|other| other.server == place.server && !other.addresses.load().is_empty());
-            if let Some(other) = other {
-                place.addresses.store(other.addresses.load_full());
+    /// Resolves the names of its servers.
+    pub(super) async fn resolve(&self) {
+        join_all(self.places.iter().map(|place| place.resolve(self.name()))).await;
+    }
+
+    /// Takes over the addresses of the servers that other upstreams know already, and how those of the same upstream are.
+    pub(super) fn inherit(&mut self, known: &[Arc<Self>]) {
+        let (name, check) = (self.settings.rules.policy.name.clone(), self.settings.health_check.clone());
+        for place in self.places.iter_mut().filter_map(Arc::get_mut) {
+            for upstream in known {
+                let same = upstream.name() == &*name && upstream.settings.health_check == check;
+                let Some(other) = upstream.places.iter().find(|other| other.server == place.server) else { continue };
+                if place.address().is_none() {
+                    place.inherit_addresses(other);
+                }
+                if same {
+                    place.inherit_health(other);
+                }
             }
         }
     }
@@ -78,132 +110,211 @@ impl Upstream {
         self.turn.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The server of that turn, or the next one after it whose address is known.
-    pub(super) fn pick(&self, turn: usize) -> Option<Pick> {
-        let count = self.places.len();
-        (0..count).find_map(|step| {
-            let place = turn.wrapping_add(step).checked_rem(count)?;
-            let address = self.places.get(place)?.address()?;
-            Some(Pick { place, address })
+    /// The server for an attempt; none if all of them are down or have no known address.
+    pub(super) fn pick(&self, request: Request<'_>) -> Option<Pick> {
+        let index = self.settings.balance.choose(self.places.iter().map(|place| &**place), request)?;
+        let place = self.places.get(index)?.clone();
+        let address = place.address()?;
+        let trial = place.health.take_trial();
+        place.health.begin();
+        Some(Pick { index, place, address, trial })
+    }
+
+    /// Notes what became of an attempt that its server is to blame for.
+    pub(super) fn note_failure(&self, pick: &Pick, failure: Failure) {
+        let sign = if failure.is_of_connection() {
+            pick.place.prefer_another();
+            Sign::Unreachable
+        } else {
+            Sign::Unanswered
+        };
+        if pick.place.health.failed(sign, pick.trial) {
+            let (upstream, server, kind) = (self.name(), &*pick.place.label, failure.kind());
+            tracing::warn!(upstream, server, kind, "a server is out: requests go to others while there are any");
+        }
+    }
+
+    /// Notes that the server answered.
+    pub(super) fn note_answer(&self, pick: &Pick) {
+        if pick.place.health.answered() {
+            let (upstream, server) = (self.name(), &*pick.place.label);
+            tracing::info!(upstream, server, "a server is back: it answers");
+        }
+    }
+
+    /// How its servers are.
+    pub(super) fn states(&self) -> impl Iterator<Item = ServerState> {
+        self.places.iter().map(|place| ServerState {
+            upstream: self.settings.rules.policy.name.clone(),
+            server: place.label.clone(),
+            healthy: place.health.standing() == Standing::Well,
         })
-    }
-
-    /// Notes that no connection came about, so that another address of the same server is asked next.
-    pub(super) fn note_failure(&self, pick: Pick) {
-        if let Some(place) = self.places.get(pick.place) {
-            place.preferred.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// The `Host` of the server that was picked, as configured.
-    pub(super) fn authority(&self, pick: Pick) -> Option<&HeaderValue> {
-        self.places.get(pick.place)?.authority.as_ref()
-    }
-
-    /// The terms on which pingora connects. Once that is done, the time is kept by `watch`.
-    pub(super) fn peer(&self, pick: Pick) -> HttpPeer {
-        let settings = &self.settings;
-        let mut peer = HttpPeer::new(pick.address, false, String::new());
-        peer.options.connection_timeout = Some(settings.connect_timeout);
-        peer.options.total_connection_timeout = Some(settings.connect_timeout);
-        peer.options.idle_timeout = Some(KEEP);
-        peer
-    }
-}
-
-impl Place {
-    fn new(server: Server) -> Self {
-        let literal: Option<std::net::IpAddr> = server.host.parse().ok();
-        let host = match literal {
-            Some(std::net::IpAddr::V6(address)) => format!("[{address}]"),
-            _ => server.host.to_string(),
-        };
-        let authority = if server.port == 80 { host } else { format!("{host}:{}", server.port) };
-        let addresses = literal.map(|address| SocketAddr::new(address, server.port)).into_iter().collect();
-        Self {
-            authority: HeaderValue::from_str(&authority).ok(),
-            server,
-            addresses: ArcSwap::from_pointee(addresses),
-            preferred: AtomicUsize::new(0),
-        }
-    }
-
-    fn address(&self) -> Option<SocketAddr> {
-        let addresses = self.addresses.load();
-        let index = self.preferred.load(Ordering::Relaxed).checked_rem(addresses.len())?;
-        addresses.get(index).copied()
-    }
-
-    async fn resolve(&self, upstream: &str) {
-        if self.server.host.parse::<std::net::IpAddr>().is_ok() {
-            return;
-        }
-        let look_up = tokio::net::lookup_host((&*self.server.host, self.server.port));
-        let why = match tokio::time::timeout(RESOLVE_TIMEOUT, look_up).await {
-            Ok(Ok(found)) => {
-                let mut addresses: Vec<SocketAddr> = found.collect();
-                // A server that listens on one family only most often listens on IPv4.
-                addresses.sort_by_key(SocketAddr::is_ipv6);
-                if !addresses.is_empty() {
-                    if **self.addresses.load() != addresses {
-                        self.addresses.store(Arc::new(addresses));
-                    }
-                    return;
-                }
-                "it has no address".to_owned()
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer in time".to_owned(),
-        };
-        tracing::warn!(upstream, server = %self.server.host, "the server's name cannot be resolved: {why}");
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::edge::tests::upstream_settings;
+    use std::time::Duration;
 
-    fn upstream(servers: &[(&str, u16)]) -> Upstream {
+    use super::*;
+    use crate::edge::{
+        Scheme, Server,
+        tests::{server, upstream_settings},
+    };
+
+    fn upstream(balance: Balance, servers: Vec<Server>) -> Upstream {
         let mut settings = upstream_settings("u", "/", 1);
-        settings.servers = servers.iter().map(|(host, port)| Server { host: (*host).into(), port: *port }).collect();
+        (settings.balance, settings.servers) = (balance, servers);
         Upstream::new(settings)
     }
 
-    fn port(upstream: &Upstream, turn: usize) -> u16 {
-        upstream.pick(turn).unwrap().address.port()
+    fn three(balance: Balance) -> Upstream {
+        upstream(balance, vec![server(1), server(2), server(3)])
     }
 
-    #[test]
-    fn servers_are_asked_in_turn() {
-        let upstream = upstream(&[("127.0.0.1", 1), ("127.0.0.1", 2), ("::1", 3)]);
-        let ports: Vec<u16> = (0..4).map(|_| port(&upstream, upstream.next_turn())).collect();
-        assert_eq!(ports, [1, 2, 3, 1]);
+    fn picked(upstream: &Upstream, request: Request<'_>) -> u16 {
+        upstream.pick(request).unwrap().address.port()
     }
 
-    #[test]
-    fn a_server_without_an_address_is_passed_over() {
-        let half = upstream(&[("name.invalid", 1), ("127.0.0.1", 2)]);
-        assert_eq!([port(&half, 0), port(&half, 1)], [2, 2]);
-        assert!(upstream(&[("name.invalid", 1)]).pick(0).is_none());
+    /// The port that the next request goes to.
+    fn next(upstream: &Upstream) -> u16 {
+        picked(upstream, Request { turn: upstream.next_turn(), caller: "", tried: &[] })
+    }
+
+    fn of_client(upstream: &Upstream, caller: &str) -> u16 {
+        picked(upstream, Request { turn: upstream.next_turn(), caller, tried: &[] })
+    }
+
+    fn put_out(upstream: &Upstream, index: usize) {
+        upstream.places[index].health.failed(Sign::Unreachable, false);
     }
 
     #[tokio::test]
-    async fn after_a_failure_another_address_of_the_same_name_is_asked() {
-        let upstream = upstream(&[("name.invalid", 1)]);
-        let two = vec!["127.0.0.1:1".parse().unwrap(), "127.0.0.2:2".parse().unwrap()];
-        upstream.places[0].addresses.store(Arc::new(two));
-        upstream.note_failure(upstream.pick(0).unwrap());
-        assert_eq!(port(&upstream, 0), 2);
+    async fn servers_are_asked_in_turn() {
+        let upstream = three(Balance::RoundRobin);
+        assert_eq!([(); 4].map(|()| next(&upstream)), [1, 2, 3, 1]);
     }
 
-    #[test]
-    fn an_authority_is_written_as_in_a_url() {
-        let upstream = upstream(&[("api.example", 80), ("::1", 8080)]);
-        let authority = |place| {
-            let pick = Pick { place, address: "127.0.0.1:1".parse().unwrap() };
-            upstream.authority(pick).unwrap().to_str().unwrap().to_owned()
+    #[tokio::test]
+    async fn a_server_without_an_address_is_passed_over() {
+        let unknown = || Server { host: "name.invalid".into(), ..server(1) };
+        let half = upstream(Balance::RoundRobin, vec![unknown(), server(2)]);
+        assert_eq!([(); 2].map(|()| next(&half)), [2, 2]);
+        let none = upstream(Balance::RoundRobin, vec![unknown()]);
+        assert!(none.pick(Request { turn: 0, caller: "", tried: &[] }).is_none());
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_connection_another_address_of_the_same_name_is_asked() {
+        let upstream = upstream(Balance::RoundRobin, vec![Server { host: "name.invalid".into(), ..server(1) }]);
+        upstream.places[0].set_addresses(&["127.0.0.1:1", "127.0.0.2:2"]);
+        let pick = upstream.pick(Request { turn: 0, caller: "", tried: &[] }).unwrap();
+        upstream.note_failure(&pick, Failure::Broken);
+        assert_eq!(next(&upstream), 1);
+        upstream.note_failure(&pick, Failure::Connect);
+        assert_eq!(next(&upstream), 2);
+    }
+
+    #[tokio::test]
+    async fn an_authority_is_written_as_in_a_url() {
+        let of = |scheme, host: &str, port| {
+            let upstream = upstream(Balance::RoundRobin, vec![Server { scheme, host: host.into(), port }]);
+            upstream.places[0].authority.clone().unwrap()
         };
-        assert_eq!([authority(0), authority(1)], ["api.example", "[::1]:8080"]);
+        assert_eq!(of(Scheme::Http, "api.example", 80), "api.example");
+        assert_eq!(of(Scheme::Http, "::1", 8080), "[::1]:8080");
+        assert_eq!(of(Scheme::Https, "api.example", 443), "api.example");
+        assert_eq!(of(Scheme::Https, "api.example", 80), "api.example:80");
+    }
+
+    #[tokio::test]
+    async fn the_server_with_the_fewest_requests_is_asked() {
+        let upstream = three(Balance::LeastConnections);
+        let ask = || upstream.pick(Request { turn: upstream.next_turn(), caller: "", tried: &[] }).unwrap();
+        let mut held = vec![ask(), ask(), ask(), ask()];
+        let mut ports: Vec<u16> = held.iter().map(|pick| pick.address.port()).collect();
+        ports.sort_unstable();
+        assert_eq!(ports, [1, 1, 2, 3]);
+        held.retain(|pick| pick.address.port() != 3);
+        assert_eq!([(); 3].map(|()| next(&upstream)), [3; 3], "what is over counts no more");
+    }
+
+    #[tokio::test]
+    async fn a_client_keeps_its_server_and_only_the_share_of_one_that_is_out_moves() {
+        let upstream = three(Balance::ClientHash);
+        let clients: Vec<String> = (0..300).map(|number| format!("cl_{number}")).collect();
+        let servers =
+            |upstream: &Upstream| clients.iter().map(|client| of_client(upstream, client)).collect::<Vec<_>>();
+        let before = servers(&upstream);
+        assert_eq!(servers(&upstream), before);
+        for port in 1..=3 {
+            let share = before.iter().filter(|found| **found == port).count();
+            assert!((70..130).contains(&share), "{port}: {share}");
+        }
+        put_out(&upstream, 1);
+        for (before, after) in before.iter().zip(servers(&upstream)) {
+            assert!(after != 2 && (*before == 2 || *before == after), "{before} -> {after}");
+        }
+        let fourth = self::upstream(Balance::ClientHash, vec![server(3), server(4), server(2), server(1)]);
+        for (before, after) in before.iter().zip(servers(&fourth)) {
+            assert!(after == 4 || *before == after, "{before} -> {after}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_retry_goes_to_a_server_that_was_not_tried_and_back_only_when_all_were() {
+        for balance in [Balance::RoundRobin, Balance::LeastConnections, Balance::ClientHash] {
+            let upstream = three(balance);
+            let mut tried = Vec::new();
+            for _ in 0..6 {
+                tried.push(upstream.pick(Request { turn: 1, caller: "c", tried: &tried }).unwrap().index);
+            }
+            let mut first = tried[..3].to_vec();
+            first.sort_unstable();
+            assert_eq!(first, [0, 1, 2], "{balance:?}");
+            assert_eq!(tried[..3], tried[3..], "{balance:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_is_out_is_asked_only_when_all_are_and_once_as_a_trial() {
+        let upstream = three(Balance::RoundRobin);
+        put_out(&upstream, 0);
+        put_out(&upstream, 2);
+        assert_eq!([(); 4].map(|()| next(&upstream)), [2; 4]);
+        let after_one = Request { turn: 0, caller: "", tried: &[1] };
+        assert_eq!(picked(&upstream, after_one), 2, "rather the one that was tried than one that is out");
+        put_out(&upstream, 1);
+        assert_eq!([(); 3].map(|()| next(&upstream)), [2, 3, 1]);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let mut trials = [(); 3].map(|()| upstream.pick(Request { turn: 0, caller: "", tried: &[] }).unwrap());
+        trials.sort_unstable_by_key(|pick| pick.index);
+        assert!(trials.iter().enumerate().all(|(index, pick)| pick.index == index && pick.trial));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_fails_its_check_is_not_asked_even_when_all_do() {
+        let upstream = three(Balance::RoundRobin);
+        for index in 0..3 {
+            upstream.places[index].health.checked(false);
+            upstream.places[index].health.checked(false);
+        }
+        assert!(upstream.pick(Request { turn: 0, caller: "", tried: &[] }).is_none());
+        assert!(upstream.states().all(|state| !state.healthy));
+        upstream.places[1].health.checked(true);
+        assert_eq!([(); 2].map(|()| next(&upstream)), [2, 2]);
+    }
+
+    #[tokio::test]
+    async fn the_terms_of_a_connection_follow_the_scheme() {
+        let of = |scheme, takes_over| {
+            let upstream = upstream(Balance::RoundRobin, vec![Server { scheme, host: "127.0.0.1".into(), port: 1 }]);
+            let peer = upstream.pick(Request { turn: 0, caller: "", tried: &[] }).unwrap().peer(takes_over);
+            (peer.is_tls(), peer.sni, peer.options.alpn)
+        };
+        assert_eq!(of(Scheme::Http, false), (false, String::new(), ALPN::H1));
+        assert_eq!(of(Scheme::H2c, false), (false, String::new(), ALPN::H2));
+        assert_eq!(of(Scheme::Https, false), (true, "127.0.0.1".to_owned(), ALPN::H2H1));
+        assert_eq!(of(Scheme::Https, true), (true, "127.0.0.1".to_owned(), ALPN::H1));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::servers::{ServerState, Servers};
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
@@ -128,6 +129,17 @@ impl Metrics {
         })
     }
 
+    /// Tells of upstreams' servers, as they are whenever the metrics are read: `portcullis_upstream_healthy{upstream,server}`.
+    ///
+    /// # Errors
+    /// [`prometheus::Error`] if that is told already.
+    pub fn observe_servers(
+        &self,
+        states: impl Fn() -> Vec<ServerState> + Send + Sync + 'static,
+    ) -> Result<(), prometheus::Error> {
+        self.registry.register(Box::new(Servers::new(states)?))
+    }
+
     /// Counts a reload.
     pub fn count_reload(&self, ok: bool) {
         self.config_reloads.with_label_values(&[if ok { "ok" } else { "error" }]).inc();
@@ -232,7 +244,7 @@ impl Declare<'_> {
     }
 }
 
-fn options(name: &str, help: &str) -> Opts {
+pub(super) fn options(name: &str, help: &str) -> Opts {
     Opts::new(format!("portcullis_{name}"), help)
 }
 

@@ -2,6 +2,8 @@
 
 mod log;
 mod metrics;
+mod servers;
 
 pub use log::{ACCESS, LogFormat, LogGuard, LogSettings, start_log};
 pub use metrics::{Metrics, OWN, OpenConnection, method_label};
+pub use servers::ServerState;

@@ -26,6 +26,7 @@ mod observe;
 mod paths;
 mod reload;
 mod rfc;
+mod servers;
 mod start_and_stop;
 mod tls;
 mod token_end;

@@ -2,6 +2,7 @@
 
 mod mistakes;
 mod reference;
+mod servers;
 mod tls;
 
 use std::{path::Path, time::Duration};
@@ -11,7 +12,7 @@ use proptest::prelude::*;
 
 use super::{Diagnostic, Environment, Loaded, Purpose, Report, Severity, WatchedFile, interpret, load, restart_needed};
 use crate::{
-    edge::{HostHeader, ListStyle, Server},
+    edge::{Balance, HostHeader, ListStyle, Scheme, Server},
     model::RateLimit,
     policy::{Access, CallerLimit, Per},
 };
@@ -58,7 +59,8 @@ fn an_empty_file_has_every_default_and_warns_of_the_url() {
 fn an_upstream_is_read_whole() {
     let text = "[server]\npublic_url = 'https://api.example.com/gate/'\nmethods = ['PROPFIND']
         [upstreams.orders]
-        servers = ['10.0.0.5:8080', '[fd00::1]:80', 'http://Name:1']
+        servers = ['10.0.0.5:8080', 'h2c://[fd00::1]', 'http://Name:1', 'https://name']
+        balance = 'client-hash'\nhealth_check = { path = '/ping?x', interval = '1s' }\ntls = { server_name = 'b.c' }
         host = '*.Example.com'\npath = '/orders'\nmode = 'observe'\nhost_header = 'legacy:81'
         set_headers = { X-Plain = 'text' }\nremove_headers = ['X-Debug']
         [[upstreams.orders.rules]]
@@ -68,8 +70,19 @@ fn an_upstream_is_read_whole() {
     let settings = read(text).settings;
     assert_eq!(settings.public_url, "https://api.example.com/gate");
     let upstream = &settings.live.upstreams[0];
-    let server = |host: &str, port| Server { host: host.into(), port };
-    assert_eq!(upstream.servers, [server("10.0.0.5", 8080), server("fd00::1", 80), server("name", 1)]);
+    let server = |scheme, host: &str, port| Server { scheme, host: host.into(), port };
+    let servers = [
+        server(Scheme::Http, "10.0.0.5", 8080),
+        server(Scheme::H2c, "fd00::1", 80),
+        server(Scheme::Http, "name", 1),
+        server(Scheme::Https, "name", 443),
+    ];
+    assert_eq!(upstream.servers, servers);
+    assert_eq!(upstream.balance, Balance::ClientHash);
+    let check = upstream.health_check.as_ref().unwrap();
+    assert_eq!((check.path.as_str(), check.interval), ("/ping?x", Duration::from_secs(1)));
+    assert_eq!(check.timeout, Duration::from_secs(1), "never longer than the interval");
+    assert!(upstream.tls.has_server_name());
     assert_eq!(upstream.host_header, HostHeader::Literal(HeaderValue::from_static("legacy:81")));
     assert!(!upstream.set_headers[0].1.is_sensitive());
     assert_eq!(upstream.remove_headers, [HeaderName::from_static("x-debug")]);

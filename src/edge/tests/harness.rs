@@ -18,8 +18,8 @@ use tokio::{
 
 use crate::{
     edge::{
-        Gateway, GatewayParts, HostHeader, IdentityNames, ListStyle, Live, LiveSettings, PublicServer, Server,
-        ServerSettings, UpstreamSettings, bind,
+        Balance, Gateway, GatewayParts, HostHeader, IdentityNames, ListStyle, Live, LiveSettings, PublicServer, Scheme,
+        Server, ServerSettings, UpstreamSettings, UpstreamTls, bind,
     },
     guard::Guard,
     model::{AudienceSet, ClientId, Clock, SystemClock},
@@ -87,6 +87,9 @@ pub(in crate::edge) fn upstream_settings(name: &str, path: &str, port: u16) -> U
             rules: vec![Rule { path: all, methods: None, access: Access::Public, limit: None, index: 0 }],
         },
         servers: vec![server(port)],
+        balance: Balance::RoundRobin,
+        health_check: None,
+        tls: UpstreamTls::default(),
         strip_prefix: false,
         pass_override_headers: false,
         forward_authorization: false,
@@ -111,8 +114,8 @@ pub(super) fn guarded(name: &str, path: &str, port: u16) -> UpstreamSettings {
     settings
 }
 
-pub(super) fn server(port: u16) -> Server {
-    Server { host: "127.0.0.1".into(), port }
+pub(in crate::edge) fn server(port: u16) -> Server {
+    Server { scheme: Scheme::Http, host: "127.0.0.1".into(), port }
 }
 
 /// A port where nobody listens.

@@ -8,6 +8,8 @@ mod frames;
 mod harness;
 mod http2;
 mod limits;
+mod secure;
+mod servers;
 mod times;
 
-pub(super) use harness::{server_settings, upstream_settings};
+pub(super) use harness::{server, server_settings, upstream_settings};
