@@ -22,6 +22,7 @@ mod identity;
 mod journey;
 mod libraries;
 mod limits;
+mod nginx;
 mod observe;
 mod paths;
 mod reload;
