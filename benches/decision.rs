@@ -2,14 +2,14 @@
 //!
 //! - `find_rule`: `RouteTable::find`, for a path of each rule in turn.
 //! - `resolve`: `Tokens::resolve`. `known` tokens are in the cache; with a million living ones, half of what the cache
-//!   holds are asked for in turn. `looked_up` are forgotten before each question, so that each is a look-up in the store,
-//!   a file of `SQLite` in a temporary folder; all that live are asked for in turn.
+//!   holds are asked for in turn. `looked_up` are forgotten before each question, so that each is a look-up in the
+//!   store, a file of `SQLite` in a temporary folder; all that live are asked for in turn.
 //! - `admit`: `Guard::admit`, rule, bearer, token and scopes, for a path of each rule in turn and a known token.
 //!
 //! What is known is decided without waiting: the bench fails if a future is not ready at once, or says no.
 //!
-//! `cargo bench --bench decision` runs all of it; `cargo bench --bench decision -- find_rule` a part. The million tokens
-//! are issued only if something asks for them, which takes some minutes.
+//! `cargo bench --bench decision` runs all of it; `cargo bench --bench decision -- find_rule` a part. The million
+//! tokens are issued only if something asks for them, which takes some minutes.
 
 #![expect(clippy::unwrap_used, reason = "what cannot be measured has failed")]
 

@@ -88,7 +88,8 @@ impl Upstream {
         join_all(self.places.iter().map(|place| place.resolve(self.name()))).await;
     }
 
-    /// Takes over the addresses of the servers that other upstreams know already, and how those of the same upstream are.
+    /// Takes over the addresses of the servers that other upstreams know already, and how those of the same upstream
+    /// are.
     pub(super) fn inherit(&mut self, known: &[Arc<Self>]) {
         let (name, check) = (self.settings.rules.policy.name.clone(), self.settings.health_check.clone());
         for place in self.places.iter_mut().filter_map(Arc::get_mut) {

@@ -5,7 +5,8 @@
 //!
 //! All limits share two memories, so that memory is bounded however many there are: one for clients and owners, of whom
 //! there are as many as the registry has, and one for addresses, of which a caller may have very many. So whoever has
-//! many addresses makes nothing forgotten that was counted of a client; and of addresses those go first that come least.
+//! many addresses makes nothing forgotten that was counted of a client; and of addresses those go first that come
+//! least.
 
 use std::{
     net::IpAddr,

@@ -1,5 +1,6 @@
-//! What is fuzzed: each target gives one reader of text from outside some bytes, and holds what it makes of them against
-//! what must be true of it. The fuzzer's programs (`fuzz_targets`) and the replay of their corpus (`main`) share it.
+//! What is fuzzed: each target gives one reader of text from outside some bytes, and holds what it makes of them
+//! against what must be true of it. The fuzzer's programs (`fuzz_targets`) and the replay of their corpus (`main`)
+//! share it.
 
 use std::{fs, path::PathBuf, sync::LazyLock};
 
