@@ -12,6 +12,7 @@ mod files;
 mod headers;
 mod identity;
 mod limits;
+mod pem;
 mod reader;
 mod report;
 mod rule;

@@ -3,7 +3,7 @@
 //! The walk of a request:
 //!
 //! - The way in. [`PublicServer`] listens and runs; `accept` takes a connection in if there is one of the `places` for
-//!   it, and makes a `client_socket` of it, under `tls` where that is set.
+//!   it, and makes a `client_socket` of it, under `tls` (read from `pem`) where that is set.
 //! - The door. `door` serves the connection and `watch` keeps its time. It comes to pingora request by request
 //!   (`socket`, by the rules of `framing`) or stream by stream (`http2`), at a certain `pace`, and ends with a
 //!   `farewell`.
@@ -34,6 +34,7 @@ mod live;
 mod observed;
 mod origin;
 mod pace;
+mod pem;
 mod phases;
 mod places;
 mod refusals;
@@ -49,12 +50,12 @@ mod watch;
 
 pub use gateway::{Gateway, GatewayParts};
 pub use live::{Live, refresh_addresses};
+pub use pem::TlsError;
 pub use server::{PublicServer, bind};
 pub use settings::{
     HostHeader, IdentityNames, ListStyle, LiveSettings, ReservedNames, Scheme, Server, ServerSettings, UpstreamSettings,
 };
-pub use tls::{ClientAuthorities, DoorTls, ServerCertificate, TlsError};
+pub use tls::{ClientAuthorities, DoorTls, ServerCertificate};
 pub use upstream::{
-    Authorities, Balance, ClientCertificate, HealthCheck, TlsName, Upstream, UpstreamTls, UpstreamTlsError,
-    check_health,
+    Authorities, Balance, ClientCertificate, HealthCheck, TlsName, Upstream, UpstreamTls, check_health,
 };

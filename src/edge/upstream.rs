@@ -21,7 +21,7 @@ use pingora::{protocols::ALPN, upstreams::peer::HttpPeer};
 pub use balance::Balance;
 pub(super) use balance::Request;
 pub use check::{HealthCheck, check_health};
-pub use tls::{Authorities, ClientCertificate, TlsName, UpstreamTls, UpstreamTlsError};
+pub use tls::{Authorities, ClientCertificate, TlsName, UpstreamTls};
 
 use super::{UpstreamSettings, failure::Failure};
 use crate::observe::ServerState;
