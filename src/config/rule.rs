@@ -87,7 +87,7 @@ fn access(table: &mut Table<'_>) -> Result<Access, Reported> {
     const WORDS: [(&str, Word); 3] = [("public", Word::Public), ("token", Word::Token), ("optional", Word::Optional)];
     let all = table.optional("scopes", |value| scopes(&value).map(Access::AllScopes));
     let any = table.optional("any_scope", |value| scopes(&value).map(Access::AnyScope));
-    let word = table.optional("access", |value| one_of(&value, &WORDS, &[]).map(Access::from));
+    let word = table.optional("access", |value| one_of(&value, &WORDS).map(Access::from));
     let said: Vec<&str> = ["scopes", "any_scope", "access"].into_iter().filter(|key| table.has(key)).collect();
     match said.as_slice() {
         [_] => all?.or(any?).or(word?).ok_or(Reported),

@@ -39,7 +39,7 @@ pub(super) struct Reached {
 /// `servers`, `balance`, `health_check` and `tls` of an upstream.
 pub(super) fn reached(upstream: &mut Table<'_>) -> Reached {
     let servers = servers(upstream);
-    let balance = upstream.or("balance", Balance::RoundRobin, |value| one_of(&value, &BALANCES, &[]));
+    let balance = upstream.or("balance", Balance::RoundRobin, |value| one_of(&value, &BALANCES));
     let health_check = upstream.optional("health_check", |value| health_check(&value)).ok().flatten();
     let tls = upstream.optional("tls", |value| tls(&value, servers.as_deref().ok()));
     let servers = servers.unwrap_or_default();

@@ -78,7 +78,7 @@ fn certificate(chain: &Value<'_>, key: &Value<'_>, is_first: bool) -> Result<Ser
 
 fn clients<'a>(table: &mut Table<'a>) -> Result<Option<Clients<'a>>, Reported> {
     const NEEDS: [(&str, bool); 2] = [("required", true), ("optional", false)];
-    let required = table.or("client_auth", true, |value| one_of(&value, &NEEDS, &[]));
+    let required = table.or("client_auth", true, |value| one_of(&value, &NEEDS));
     let clients = table.optional("client_ca", |value| {
         let authorities = pem::authorities(&value, |text| ClientAuthorities::from_pem(text, required))?;
         Ok(Clients { file: value.text()?, required, authorities })
