@@ -57,7 +57,7 @@ fn rule<'a>(value: &Value<'a>, prefix: Option<&PathPrefix>, allowed: &[Method]) 
     let placed = value.table()?;
     table.finish();
     let path = path?.or_else(|| prefix.map(PathPattern::all_of)).ok_or(Reported)?;
-    let rule = Rule { path, methods: methods?, access: access?, limit: limit?, index: 0 };
+    let rule = Rule { methods: methods?, limit: limit?, ..Rule::new(path, access?) };
     Ok(PlacedRule { rule, table: placed })
 }
 

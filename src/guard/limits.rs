@@ -184,7 +184,7 @@ mod tests {
     use super::*;
     use crate::{
         model::{ManualClock, RateLimit, Timestamp},
-        policy::{Access, Host, HostPattern, Mode, NormalPath, PathFeatures, RouteTable, Rule, UpstreamPolicy},
+        policy::{Access, Host, NormalPath, RouteTable, Rule, UpstreamPolicy},
     };
     use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -196,22 +196,9 @@ mod tests {
     }
 
     fn public(limit: Option<CallerLimit>) -> UpstreamRules {
-        let rule = Rule { path: "/**".parse().unwrap(), methods: None, access: Access::Public, limit: None, index: 0 };
-        UpstreamRules {
-            policy: UpstreamPolicy {
-                name: "api".into(),
-                index: 0,
-                audience: None,
-                owners: Vec::new(),
-                limit,
-                mode: Mode::Enforce,
-            },
-            host: HostPattern::Any,
-            path: "/".parse().unwrap(),
-            case_insensitive: false,
-            allow_in_path: PathFeatures::default(),
-            rules: vec![rule],
-        }
+        let policy = UpstreamPolicy { limit, ..UpstreamPolicy::new("api") };
+        let rule = Rule::new("/**".parse().unwrap(), Access::Public);
+        UpstreamRules::new(policy, "/".parse().unwrap(), vec![rule])
     }
 
     fn route() -> Route {
