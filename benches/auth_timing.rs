@@ -1,10 +1,10 @@
-//! Whether time tells why a client was refused: unknown, wrong secret and disabled must not be told apart, neither at the
-//! registry nor at the token endpoint; nor may a guessed secret tell which ids exist.
+//! Whether time tells why a client was refused: unknown, wrong secret and disabled must not be told apart, neither at
+//! the registry nor at the token endpoint; nor may a guessed secret tell which ids exist.
 //!
 //! The cases are called in turn, in an order that rotates, until the time is over, so that whatever slows the machine
 //! slows all of them. Two cases are told apart by how often one takes longer than the other (the effect size of Mann
-//! and Whitney: 0.5 is a coin's toss) and by the ratio of their medians. These have bounds that many calls do not lower,
-//! as they lower a p-value below any bound.
+//! and Whitney: 0.5 is a coin's toss) and by the ratio of their medians. These have bounds that many calls do not
+//! lower, as they lower a p-value below any bound.
 //!
 //! `cargo bench --bench auth_timing` takes under a minute, prints the figures, and fails when cases are told apart.
 

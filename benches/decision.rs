@@ -2,14 +2,14 @@
 //!
 //! - `find_rule`: `RouteTable::find`, for a path of each rule in turn.
 //! - `resolve`: `Tokens::resolve`. `known` tokens are in the cache; with a million living ones, half of what the cache
-//!   holds are asked for in turn. `looked_up` are forgotten before each question, so that each is a look-up in the store,
-//!   a file of `SQLite` in a temporary folder; all that live are asked for in turn.
+//!   holds are asked for in turn. `looked_up` are forgotten before each question, so that each is a look-up in the
+//!   store, a file of `SQLite` in a temporary folder; all that live are asked for in turn.
 //! - `admit`: `Guard::admit`, rule, bearer, token and scopes, for a path of each rule in turn and a known token.
 //!
 //! What is known is decided without waiting: the bench fails if a future is not ready at once, or says no.
 //!
-//! `cargo bench --bench decision` runs all of it; `cargo bench --bench decision -- find_rule` a part. The million tokens
-//! are issued only if something asks for them, which takes some minutes.
+//! `cargo bench --bench decision` runs all of it; `cargo bench --bench decision -- find_rule` a part. The million
+//! tokens are issued only if something asks for them, which takes some minutes.
 
 #![expect(clippy::unwrap_used, reason = "what cannot be measured has failed")]
 
@@ -22,10 +22,7 @@ use portcullis::{
     guard::{CallerLimits, Guard, Incoming},
     model::{CheckKey, Clock, OrganizationId, SecretKind, SecretText, SystemClock, TokenId},
     observe::Metrics,
-    policy::{
-        Access, Host, HostPattern, MethodSet, Mode, NormalPath, PathFeatures, RouteTable, Rule, UpstreamPolicy,
-        UpstreamRules,
-    },
+    policy::{Access, Host, MethodSet, NormalPath, RouteTable, Rule, UpstreamPolicy, UpstreamRules},
     registry::{AuthenticatedClient, ClientDraft, Passwords, Registry, RegistryParts, RegistrySettings},
     store::{Action, Actor, Audit, Change, SqliteStore, Store, Subject, Uses},
     tokens::{IssueRequest, Tokens},
@@ -69,28 +66,13 @@ impl Rules {
 fn configured(upstream: usize, rules: usize) -> Outcome<UpstreamRules> {
     let rule = |rule| -> Outcome<Rule> {
         Ok(Rule {
-            path: format!("/api{upstream}/orders{rule}/{{id}}").parse()?,
             methods: Some(MethodSet::new([Method::GET])),
-            access: Access::AllScopes(SCOPE.parse()?),
-            limit: None,
             index: rule,
+            ..Rule::new(format!("/api{upstream}/orders{rule}/{{id}}").parse()?, Access::AllScopes(SCOPE.parse()?))
         })
     };
-    Ok(UpstreamRules {
-        policy: UpstreamPolicy {
-            name: format!("api{upstream}").into(),
-            index: upstream,
-            audience: None,
-            owners: Vec::new(),
-            limit: None,
-            mode: Mode::Enforce,
-        },
-        host: HostPattern::Any,
-        path: format!("/api{upstream}").parse()?,
-        case_insensitive: false,
-        allow_in_path: PathFeatures::default(),
-        rules: (0..rules).map(rule).collect::<Outcome<_>>()?,
-    })
+    let policy = UpstreamPolicy { index: upstream, ..UpstreamPolicy::new(&format!("api{upstream}")) };
+    Ok(UpstreamRules::new(policy, format!("/api{upstream}").parse()?, (0..rules).map(rule).collect::<Outcome<_>>()?))
 }
 
 /// The services over a store in a temporary folder, and the tokens that live in it.

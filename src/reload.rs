@@ -1,5 +1,5 @@
-//! Floor 6, reload: SIGHUP, and a change of a file that the configuration names for TLS, read the configuration anew and
-//! swap what a reload replaces, whole or not at all.
+//! Floor 6, reload: SIGHUP, and a change of a file that the configuration names for TLS, read the configuration anew
+//! and swap what a reload replaces, whole or not at all.
 
 use std::{future::pending, path::PathBuf, sync::Arc, time::Duration};
 

@@ -1,5 +1,5 @@
-//! How the process's file descriptors are shared out, so that the public door, however many come, never takes those that
-//! the store and the private listener need.
+//! How the process's file descriptors are shared out, so that the public door, however many come, never takes those
+//! that the store and the private listener need.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

@@ -102,7 +102,7 @@ impl Identity {
 
 /// Reads `[identity]` or an upstream's own.
 pub(super) fn identity(mut table: Table<'_>) -> Identity {
-    let preset = table.or("preset", Preset::Portcullis, |value| one_of(&value, &Preset::ALL, &[]));
+    let preset = table.or("preset", Preset::Portcullis, |value| one_of(&value, &Preset::ALL));
     let names = preset.names();
     let style = preset.list_style();
     let mut role = |key, default| table.or(key, default, |value| Ok(vec![identity_name(&value)?]));

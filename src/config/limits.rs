@@ -38,7 +38,7 @@ pub(super) fn caller_limit(value: &Value<'_>) -> Result<CallerLimit, Reported> {
 /// Who is counted, and how often it may come; nothing if neither is said.
 fn of_caller(table: &mut Table<'_>) -> Result<Option<CallerLimit>, Reported> {
     let limit = rate_limit(table);
-    let per = table.optional("per", |value| one_of(&value, &PER, &[]));
+    let per = table.optional("per", |value| one_of(&value, &PER));
     match (limit?, per?) {
         (Some(limit), per) => Ok(Some(CallerLimit { limit, per: per.unwrap_or_default() })),
         (None, Some(_)) => Err(missing(table)),

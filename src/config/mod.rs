@@ -2,8 +2,9 @@
 //!
 //! The way of a file: its text becomes a tree in which everything knows its place (`document`), the overrides of the
 //! environment are laid over it, each section is read into the settings of the module it is for (`sections`,
-//! `identity`, `upstream`, `servers`, `rule`), and what went wrong on the way is told all at once (`reader`, `report`). Nothing
-//! below this floor knows of TOML. A list of clients (`clients`) goes the same way, without the environment.
+//! `tls`, `identity`, `upstream`, `servers`, `rule`; their files by `files` and `pem`), and what went wrong on the way is
+//! told all at once (`reader`, `report`).
+//! Nothing below this floor knows of TOML. A list of clients (`clients`) goes the same way, without the environment.
 
 mod clients;
 mod document;
@@ -12,6 +13,7 @@ mod files;
 mod headers;
 mod identity;
 mod limits;
+mod pem;
 mod reader;
 mod report;
 mod rule;

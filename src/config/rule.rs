@@ -57,7 +57,7 @@ fn rule<'a>(value: &Value<'a>, prefix: Option<&PathPrefix>, allowed: &[Method]) 
     let placed = value.table()?;
     table.finish();
     let path = path?.or_else(|| prefix.map(PathPattern::all_of)).ok_or(Reported)?;
-    let rule = Rule { path, methods: methods?, access: access?, limit: limit?, index: 0 };
+    let rule = Rule { methods: methods?, limit: limit?, ..Rule::new(path, access?) };
     Ok(PlacedRule { rule, table: placed })
 }
 
@@ -87,7 +87,7 @@ fn access(table: &mut Table<'_>) -> Result<Access, Reported> {
     const WORDS: [(&str, Word); 3] = [("public", Word::Public), ("token", Word::Token), ("optional", Word::Optional)];
     let all = table.optional("scopes", |value| scopes(&value).map(Access::AllScopes));
     let any = table.optional("any_scope", |value| scopes(&value).map(Access::AnyScope));
-    let word = table.optional("access", |value| one_of(&value, &WORDS, &[]).map(Access::from));
+    let word = table.optional("access", |value| one_of(&value, &WORDS).map(Access::from));
     let said: Vec<&str> = ["scopes", "any_scope", "access"].into_iter().filter(|key| table.has(key)).collect();
     match said.as_slice() {
         [_] => all?.or(any?).or(word?).ok_or(Reported),

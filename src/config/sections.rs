@@ -234,8 +234,8 @@ pub(super) fn log(mut table: Table<'_>) -> LogSettings {
         ("trace", Level::TRACE),
     ];
     let settings = LogSettings {
-        format: table.or("format", LogFormat::Json, |value| one_of(&value, &FORMATS, &[])),
-        level: table.or("level", Level::INFO, |value| one_of(&value, &LEVELS, &[])),
+        format: table.or("format", LogFormat::Json, |value| one_of(&value, &FORMATS)),
+        level: table.or("level", Level::INFO, |value| one_of(&value, &LEVELS)),
         access: table.or("access", true, |value| value.boolean()),
     };
     table.finish();

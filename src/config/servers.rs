@@ -3,10 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use http::uri::PathAndQuery;
-use zeroize::Zeroizing;
 
 use super::{
-    files,
+    pem,
     reader::{Reported, Table, Value},
     values::{duration, one_of, parsed, some_of, split_port},
 };
@@ -40,7 +39,7 @@ pub(super) struct Reached {
 /// `servers`, `balance`, `health_check` and `tls` of an upstream.
 pub(super) fn reached(upstream: &mut Table<'_>) -> Reached {
     let servers = servers(upstream);
-    let balance = upstream.or("balance", Balance::RoundRobin, |value| one_of(&value, &BALANCES, &[]));
+    let balance = upstream.or("balance", Balance::RoundRobin, |value| one_of(&value, &BALANCES));
     let health_check = upstream.optional("health_check", |value| health_check(&value)).ok().flatten();
     let tls = upstream.optional("tls", |value| tls(&value, servers.as_deref().ok()));
     let servers = servers.unwrap_or_default();
@@ -126,7 +125,7 @@ fn tls(value: &Value<'_>, servers: Option<&[Server]>) -> Result<UpstreamTls, Rep
         let help = "write \"https://\" before the servers that speak TLS, or remove `tls`";
         return Err(value.refuse("no server of this upstream speaks TLS", help));
     }
-    let authorities = table.optional("ca", |value| authorities(&value));
+    let authorities = table.optional("ca", |value| pem::authorities(&value, Authorities::from_pem));
     let server_name =
         table.optional("server_name", |value| parsed::<TlsName>(&value, "write the name that the certificate is for"));
     let certificate = certificate(&mut table);
@@ -134,27 +133,12 @@ fn tls(value: &Value<'_>, servers: Option<&[Server]>) -> Result<UpstreamTls, Rep
     Ok(UpstreamTls::new(authorities?, certificate?, server_name?))
 }
 
-const PEM: &str = "name a file with certificates in PEM (-----BEGIN CERTIFICATE-----)";
-const KEY: &str = "name the file with the certificate's key in PEM (-----BEGIN PRIVATE KEY-----)";
-
-fn authorities(value: &Value<'_>) -> Result<Authorities, Reported> {
-    let (file, pem) = (value.text()?, files::content(value)?);
-    Authorities::from_pem(&pem).map_err(|error| value.refuse(format!("{file}: {error}"), PEM))
-}
-
 /// `cert` and `key`, which come together.
 fn certificate(table: &mut Table<'_>) -> Result<Option<ClientCertificate>, Reported> {
-    let (chain, key) = (table.get("cert"), table.get("key"));
-    let (chain, key) = match (chain, key) {
-        (Some(chain), Some(key)) => (chain, key),
-        (None, None) => return Ok(None),
-        (Some(_), None) => return Err(table.refuse("cert", "`cert` is of no use without `key`", KEY)),
-        (None, Some(_)) => return Err(table.refuse("key", "`key` is of no use without `cert`", PEM)),
-    };
-    let pems = (files::content(&chain), files::content(&key).map(Zeroizing::new));
-    let (chain_pem, key_pem) = (pems.0?, pems.1?);
-    ClientCertificate::from_pem(&chain_pem, &key_pem).map(Some).map_err(|error| {
-        let (value, help) = if error.is_of_key() { (&key, KEY) } else { (&chain, PEM) };
-        value.refuse(format!("{}: {error}", value.text().unwrap_or_default()), help)
-    })
+    match (table.get("cert"), table.get("key")) {
+        (Some(chain), Some(key)) => pem::pair(&chain, &key, ClientCertificate::from_pem).map(Some),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(table.refuse("cert", "`cert` is of no use without `key`", pem::KEY)),
+        (None, Some(_)) => Err(table.refuse("key", "`key` is of no use without `cert`", pem::CERTIFICATE)),
+    }
 }

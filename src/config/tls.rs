@@ -1,14 +1,12 @@
 //! `server.tls`: the certificates of the door, and whose clients it lets in.
 
-use zeroize::Zeroizing;
-
 use super::{
-    files,
+    pem,
     reader::{Reported, Table, Value},
     values::{one_of, some_of},
 };
 use crate::{
-    edge::{ClientAuthorities, DoorTls, ServerCertificate, TlsError},
+    edge::{ClientAuthorities, DoorTls, ServerCertificate},
     model::{Clock, SystemClock},
 };
 
@@ -49,16 +47,12 @@ fn same_clients(value: &Value<'_>, entries: &[Entry<'_>]) -> Result<Option<Clien
     Ok(first.map(|clients| clients.authorities.clone()))
 }
 
-/// A file by its name in the configuration, with what is in it.
-type Named<'a> = (&'a str, Zeroizing<Vec<u8>>);
-
 fn entry<'a>(value: &Value<'a>, is_first: bool) -> Result<Entry<'a>, Reported> {
     let mut table = value.table()?;
-    let read = |value: Value<'a>| Ok((value.text()?, Zeroizing::new(files::content(&value)?)));
-    let chain = table.required("cert", "name a PEM file with the certificate and its chain", read);
-    let key = table.required("key", "name a PEM file with the certificate's private key", read);
+    let chain = table.required("cert", pem::CERTIFICATE, Ok);
+    let key = table.required("key", pem::KEY, Ok);
     let certificate = match (chain, key) {
-        (Ok(chain), Ok(key)) => certificate(&table, &chain, &key, is_first),
+        (Ok(chain), Ok(key)) => certificate(&chain, &key, is_first),
         _ => Err(Reported),
     };
     let clients = clients(&mut table);
@@ -66,44 +60,27 @@ fn entry<'a>(value: &Value<'a>, is_first: bool) -> Result<Entry<'a>, Reported> {
     Ok((certificate?, clients?))
 }
 
-fn certificate(
-    table: &Table<'_>,
-    chain: &Named<'_>,
-    key: &Named<'_>,
-    is_first: bool,
-) -> Result<ServerCertificate, Reported> {
-    let certificate = ServerCertificate::from_pem(&chain.1, &key.1).map_err(|error| {
-        let (key, file, help) = match error {
-            TlsError::Certificate(_) => ("cert", chain.0, "write a PEM file, the server's own certificate first"),
-            TlsError::Key(_) | TlsError::Together(_) => {
-                ("key", key.0, "write the PEM file of this certificate's own key")
-            }
-        };
-        table.refuse(key, format!("{file}: {error}"), help)
-    })?;
+fn certificate(chain: &Value<'_>, key: &Value<'_>, is_first: bool) -> Result<ServerCertificate, Reported> {
+    let certificate = pem::pair(chain, key, ServerCertificate::from_pem)?;
     let (from, to) = certificate.validity();
     let now = SystemClock.now();
     if now > to {
-        table.warn("cert", format!("the certificate expired at {to}"), "renew it: clients refuse it");
+        chain.warn(format!("the certificate expired at {to}"), "renew it: clients refuse it");
     } else if now < from {
-        table.warn("cert", format!("the certificate is valid only from {from} on"), "see that the clock is right");
+        chain.warn(format!("the certificate is valid only from {from} on"), "see that the clock is right");
     }
     if !is_first && !certificate.has_names() {
         let help = "give it a subjectAltName, or remove it";
-        table.warn("cert", "the certificate names no host, so no client ever gets it", help);
+        chain.warn("the certificate names no host, so no client ever gets it", help);
     }
     Ok(certificate)
 }
 
 fn clients<'a>(table: &mut Table<'a>) -> Result<Option<Clients<'a>>, Reported> {
     const NEEDS: [(&str, bool); 2] = [("required", true), ("optional", false)];
-    let required = table.or("client_auth", true, |value| one_of(&value, &NEEDS, &[]));
+    let required = table.or("client_auth", true, |value| one_of(&value, &NEEDS));
     let clients = table.optional("client_ca", |value| {
-        let text = files::content(&value)?;
-        let authorities = ClientAuthorities::from_pem(&text, required).map_err(|error| {
-            let file = value.text().unwrap_or_default();
-            value.refuse(format!("{file}: {error}"), "write a PEM file with the authorities that sign clients")
-        })?;
+        let authorities = pem::authorities(&value, |text| ClientAuthorities::from_pem(text, required))?;
         Ok(Clients { file: value.text()?, required, authorities })
     })?;
     if clients.is_none() && table.has("client_auth") {

@@ -136,7 +136,7 @@ fn routes<'a>(
     let path = table.optional("path", |value| parsed::<PathPrefix>(&value, "write a path such as \"/orders\""));
     let case_insensitive = table.or("case_insensitive_paths", false, |value| value.boolean());
     let allow_in_path = table.or("allow_in_path", PathFeatures::default(), |value| {
-        let features = value.each(|item| one_of(&item, &PathFeature::ALL, &[]))?;
+        let features = value.each(|item| one_of(&item, &PathFeature::ALL))?;
         Ok(features.into_iter().fold(PathFeatures::default(), PathFeatures::with))
     });
     let audience = table.optional("audience", |value| parsed(&value, "write it as the token's `aud` has it"));
@@ -146,9 +146,8 @@ fn routes<'a>(
         })
     });
     let limit = table.optional("limits", |value| caller_limit(&value)).ok().flatten();
-    let mode = table.or("mode", Mode::Enforce, |value| {
-        one_of(&value, &[("enforce", Mode::Enforce), ("observe", Mode::Observe)], &[])
-    });
+    let mode = table
+        .or("mode", Mode::Enforce, |value| one_of(&value, &[("enforce", Mode::Enforce), ("observe", Mode::Observe)]));
     let path = match path {
         Ok(path) => path.map_or_else(|| "/".parse().map_err(|_| Reported), Ok),
         Err(reported) => Err(reported),

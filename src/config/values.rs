@@ -91,14 +91,11 @@ fn show_duration(duration: Duration) -> String {
     format!("{}{name}", milliseconds / size)
 }
 
-/// One of `words`; those of `later` are refused as not supported yet.
-pub(super) fn one_of<T: Copy>(value: &Value<'_>, words: &[(&'static str, T)], later: &[&str]) -> Result<T, Reported> {
+/// One of `words`.
+pub(super) fn one_of<T: Copy>(value: &Value<'_>, words: &[(&'static str, T)]) -> Result<T, Reported> {
     let text = value.text()?;
     if let Some((_, found)) = words.iter().find(|(word, _)| *word == text) {
         return Ok(*found);
-    }
-    if later.contains(&text) {
-        return Err(value.not_supported(text));
     }
     let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     Err(value.refuse(format!("`{text}` is not a known value"), suggest(text, &known)))

@@ -1,5 +1,5 @@
-//! Writes our own answers to a session, refusals and what the router gave, and passes on those of upstreams. What becomes
-//! of the rest of a body that nobody wants, and of the connection, is decided here.
+//! Writes our own answers to a session, refusals and what the router gave, and passes on those of upstreams. What
+//! becomes of the rest of a body that nobody wants, and of the connection, is decided here.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -22,9 +22,9 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 const HOP_BY_HOP: [HeaderName; 4] =
     [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, HeaderName::from_static("keep-alive")];
 
-/// Answers with a refusal. A 400, 408, 414 or 431 closes a connection of HTTP/1.1: where the next request would begin is
-/// not certain then. So does a 413: that body is not waited for. A stream of HTTP/2 ends with each, and some clients lose
-/// the answer if that happens while they still send.
+/// Answers with a refusal. A 400, 408, 414 or 431 closes a connection of HTTP/1.1: where the next request would begin
+/// is not certain then. So does a 413: that body is not waited for. A stream of HTTP/2 ends with each, and some clients
+/// lose the answer if that happens while they still send.
 pub(super) async fn refuse(session: &mut ServerSession, refusal: &Refusal, id: Option<&RequestId>) -> Result<()> {
     if matches!(refusal.status.as_u16(), 400 | 408 | 413 | 414 | 431) {
         session.set_keepalive(None);

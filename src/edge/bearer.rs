@@ -1,7 +1,7 @@
 //! The token that a request runs under, watched for as long as it runs: what outlives its token is cut by `watch`.
 //!
-//! Nothing is registered anywhere, and a short request costs nothing. A grant knows by itself whether something was said
-//! against it (see [`crate::cache`]); it is asked that twice a second, and only then what has become of its token.
+//! Nothing is registered anywhere, and a short request costs nothing. A grant knows by itself whether something was
+//! said against it (see [`crate::cache`]); it is asked that twice a second, and only then what has become of its token.
 
 use std::{
     sync::Arc,

@@ -1,10 +1,8 @@
 //! One request from its arrival to its end: what pingora carries through all phases, and the one record that is left.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod record;
+
+use std::{sync::Arc, time::Instant};
 
 use http::StatusCode;
 use pingora::{http::ResponseHeader, proxy::Session, upstreams::peer::HttpPeer};
@@ -18,20 +16,11 @@ use super::{
     upstream::{Balance, Pick, Request},
     watch::{Cut, Watch},
 };
-use crate::{
-    cache::Fresh,
-    guard::Permit,
-    model::RequestId,
-    observe::{ACCESS, Metrics, OWN, method_label},
-    policy::{Rule, UpstreamPolicy},
-    tokens::Grant,
-    web::Refusal,
-};
+use crate::{guard::Permit, model::RequestId, observe::Metrics, web::Refusal};
+pub(super) use record::Record;
 
-/// The `upstream` label of requests that belong to none.
-const NONE: &str = "none";
-/// How often a request is sent again that a server has not looked at, beside the retries of what failed: one that ends its
-/// connections after so many requests, as most do over HTTP/2, refuses many of those that are on their way then.
+/// How often a request is sent again that a server has not looked at, beside the retries of what failed: one that ends
+/// its connections after so many requests, as most do over HTTP/2, refuses many of those that are on their way then.
 const REFUSALS: u32 = 3;
 /// The status in the record of a request whose client went away before an answer.
 const CLIENT_GONE: u16 = 499;
@@ -75,29 +64,6 @@ pub(super) struct Attempt {
     /// The places that were tried before.
     tried: Vec<usize>,
     pub(super) pick: Option<Pick>,
-}
-
-/// What is known of the request for the log and the metrics.
-pub(super) struct Record {
-    metrics: Arc<Metrics>,
-    logged: bool,
-    started: Instant,
-    written: bool,
-    own: bool,
-    upstream: Option<Arc<UpstreamPolicy>>,
-    rule: Option<Arc<Rule>>,
-    grant: Option<Arc<Fresh<Grant>>>,
-    decision: Option<(&'static str, &'static str)>,
-    method: &'static str,
-    peer: Option<SocketAddr>,
-    sent: Option<Instant>,
-    answered: Option<Duration>,
-    /// The status of the answer that began.
-    begun: Option<u16>,
-    /// Why it was cut, if neither side is to blame.
-    cut: Option<&'static str>,
-    /// Bytes of the bodies, of the request and of the answer, as far as they came.
-    bytes: (usize, usize),
 }
 
 impl Exchange {
@@ -191,7 +157,8 @@ impl Exchange {
         self.record.write(self.id.as_ref(), status);
     }
 
-    /// The request was cut off: pingora tells of no end then. If its answer had not begun, there may still be one to give.
+    /// The request was cut off: pingora tells of no end then. If its answer had not begun, there may still be one to
+    /// give.
     fn cut_off(&mut self) {
         let refusal = match self.watch.as_ref().and_then(|watch| watch.was_cut()) {
             Some(Cut::Late) => {
@@ -232,119 +199,6 @@ impl Drop for Exchange {
         }
         self.clock(Watch::finished);
     }
-}
-
-impl Record {
-    pub(super) fn new(metrics: Arc<Metrics>, logged: bool) -> Self {
-        Self {
-            metrics,
-            logged,
-            started: Instant::now(),
-            written: false,
-            own: false,
-            upstream: None,
-            rule: None,
-            grant: None,
-            decision: None,
-            method: "other",
-            peer: None,
-            sent: None,
-            answered: None,
-            begun: None,
-            cut: None,
-            bytes: (0, 0),
-        }
-    }
-
-    pub(super) fn arrived(&mut self, method: &http::Method, peer: Option<SocketAddr>) {
-        self.method = method_label(method);
-        self.peer = peer;
-    }
-
-    /// It is for one of our own endpoints.
-    pub(super) const fn is_ours(&mut self) {
-        self.own = true;
-    }
-
-    pub(super) fn belongs_to(
-        &mut self,
-        upstream: Option<Arc<UpstreamPolicy>>,
-        rule: Option<Arc<Rule>>,
-        grant: Option<Arc<Fresh<Grant>>>,
-    ) {
-        (self.upstream, self.rule, self.grant) = (upstream, rule, grant);
-    }
-
-    pub(super) fn decided(&mut self, decision: &'static str, reason: &'static str) {
-        self.decision = Some((decision, reason));
-        self.metrics.decisions.with_label_values(&[self.upstream(), decision, reason]).inc();
-    }
-
-    /// Its head could not be read, for which it was awaited so long.
-    pub(super) fn refused(&mut self, refusal: &Refusal, peer: Option<SocketAddr>, took: Duration) {
-        self.started = self.started.checked_sub(took).unwrap_or(self.started);
-        self.peer = peer;
-        self.decided("deny", refusal.error);
-    }
-
-    /// The upstream's answer began.
-    pub(super) fn answered(&mut self, status: StatusCode) {
-        self.answered = self.sent.map(|sent| sent.elapsed());
-        self.begun = Some(status.as_u16());
-    }
-
-    /// It is answered with 429.
-    pub(super) fn rate_limited(&self) {
-        self.metrics.rate_limited.with_label_values(&[self.upstream()]).inc();
-    }
-
-    pub(super) fn upstream_failed(&self, kind: &str) {
-        self.metrics.upstream_failures.with_label_values(&[self.upstream(), kind]).inc();
-    }
-
-    fn upstream(&self) -> &str {
-        match &self.upstream {
-            Some(upstream) => &upstream.name,
-            None if self.own => OWN,
-            None => NONE,
-        }
-    }
-
-    /// Writes the record, once.
-    pub(super) fn write(&mut self, id: Option<&RequestId>, status: u16) {
-        if std::mem::replace(&mut self.written, true) {
-            return;
-        }
-        let (upstream, took, (bytes_in, bytes_out)) = (self.upstream(), self.started.elapsed(), self.bytes);
-        self.metrics.requests.with_label_values(&[upstream, self.method, &status.to_string()]).inc();
-        self.metrics.request_duration.with_label_values(&[upstream]).observe(took.as_secs_f64());
-        if !self.logged {
-            return;
-        }
-        tracing::info!(
-            target: ACCESS,
-            request_id = id.map(RequestId::as_str),
-            upstream,
-            rule = self.rule.as_ref().map(|rule| rule.path.to_string()),
-            decision = self.decision.map(|(decision, _)| decision),
-            reason = self.decision.map(|(_, reason)| reason),
-            client = self.grant.as_ref().map(|grant| grant.client().to_string()),
-            owner = self.grant.as_ref().map(|grant| grant.owner().to_string()),
-            method = self.method,
-            status,
-            cut = self.cut,
-            bytes_in,
-            bytes_out,
-            duration_ms = milliseconds(took),
-            upstream_ms = self.answered.map(milliseconds),
-            peer = self.peer.map(|peer| peer.to_string()),
-        );
-    }
-}
-
-/// Rounded to microseconds.
-fn milliseconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
 
 #[cfg(test)]

@@ -113,8 +113,8 @@ pub(super) fn is_slow(error: &Error) -> bool {
     }
 }
 
-/// Whether a connection to a server ended before a byte of an answer came. pingora tells that in words only; other words
-/// mean no: while a body is written, an answer may be coming.
+/// Whether a connection to a server ended before a byte of an answer came. pingora tells that in words only; other
+/// words mean no: while a body is written, an answer may be coming.
 pub(super) fn before_an_answer(error: &Error) -> bool {
     let said = |words: &str| error.context.as_ref().is_some_and(|context| context.as_str().ends_with(words));
     *error.esource() == ErrorSource::Upstream
@@ -132,8 +132,8 @@ fn system_kind(error: &Error) -> Option<io::ErrorKind> {
 }
 
 /// Whether the server itself says that it has not looked at the request, so that sending it to another is no repetition
-/// (RFC 9113 sections 6.8 and 8.7): it refused the stream, or is closing the connection in good order. Only of these two
-/// does pingora decide that an error of HTTP/2 may be tried again.
+/// (RFC 9113 sections 6.8 and 8.7): it refused the stream, or is closing the connection in good order. Only of these
+/// two does pingora decide that an error of HTTP/2 may be tried again.
 pub(super) fn never_looked_at(error: &Error) -> bool {
     *error.esource() == ErrorSource::Upstream && *error.etype() == H2Error && error.retry == RetryType::Decided(true)
 }

@@ -1,7 +1,7 @@
 //! Where a request ends, on the wire: its head within its limits, and the body behind it.
 //!
-//! The client's socket (`socket`) cuts the bytes by this before pingora sees them. pingora repairs a request line that is
-//! not quite one, and keeps what comes behind a body for itself; neither is wanted here.
+//! The client's socket (`socket`) cuts the bytes by this before pingora sees them. pingora repairs a request line that
+//! is not quite one, and keeps what comes behind a body for itself; neither is wanted here.
 
 use std::io;
 

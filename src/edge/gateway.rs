@@ -42,8 +42,8 @@ pub struct GatewayParts {
     pub tokens: Arc<Tokens>,
     /// Is told of what would have been refused.
     pub observations: Arc<Observations>,
-    /// Answers our own paths at the public door. It finds a [`crate::model::RequestId`] and the client's [`std::net::IpAddr`] among
-    /// a request's extensions.
+    /// Answers our own paths at the public door. It finds a [`crate::model::RequestId`] and the client's
+    /// [`std::net::IpAddr`] among a request's extensions.
     pub router: Router,
     /// Counts.
     pub metrics: Arc<Metrics>,

@@ -4,17 +4,17 @@
 //! client cannot have our own headers taken away. Everything is inserted, nothing appended, so a second call on a retry
 //! changes nothing.
 
-use std::sync::LazyLock;
+mod refused;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use pingora::{Result, http::RequestHeader};
 
 use super::{
     HostHeader, ListStyle, ReservedNames, UpstreamSettings,
-    foreign::is_foreign,
     origin::{FORWARDED_FOR, Origin},
 };
 use crate::{model::RequestId, tokens::Identity};
+pub(super) use refused::holds_secret;
 
 /// The header that names a request.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -22,37 +22,6 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 const WOULD_DENY: HeaderName = HeaderName::from_static("x-portcullis-would-deny");
 const FORWARDED_HOST: &str = "x-forwarded-host";
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
-
-/// What every secret of ours starts with, in lower case.
-const SECRET: &[u8] = b"prt_";
-
-/// Names by which some servers let a header override the target or the method that a rule was found for.
-static OVERRIDES: LazyLock<ReservedNames> = LazyLock::new(|| {
-    let mut names = ReservedNames::default();
-    for name in [
-        "X-Original-URL",
-        "X-Original-URI",
-        "X-Rewrite-URL",
-        "X-HTTP-Method",
-        "X-HTTP-Method-Override",
-        "X-Method-Override",
-        "X-Forwarded-Uri",
-        "X-Forwarded-Path",
-        "X-Forwarded-Prefix",
-        "X-Forwarded-Method",
-    ] {
-        names.add_name(name);
-    }
-    names
-});
-
-/// What proxies tell of the request before them.
-static FORWARDED: LazyLock<ReservedNames> = LazyLock::new(|| {
-    let mut names = ReservedNames::default();
-    names.add_name("Forwarded");
-    names.add_family("X-Forwarded-");
-    names
-});
 
 /// The client's own name for the request if it gave one and it is harmless, else a new one.
 pub(super) fn request_id(sent: &HeaderMap) -> Option<RequestId> {
@@ -133,27 +102,6 @@ impl Passage<'_> {
         Ok(())
     }
 
-    /// Whether a header of the client goes no further.
-    fn refuses(&self, name: &HeaderName, value: &HeaderValue) -> bool {
-        if *name == header::AUTHORIZATION {
-            let observed = self.settings.rules.policy.observes() && is_foreign(value);
-            return !(self.settings.forward_authorization || observed);
-        }
-        let text = name.as_str();
-        // Some servers read `_` as `-`.
-        if text.contains('_')
-            || *name == header::PROXY_AUTHORIZATION
-            || self.reserved.covers(text)
-            || holds_secret(value)
-        {
-            return true;
-        }
-        if OVERRIDES.covers(text) {
-            return !self.settings.pass_override_headers;
-        }
-        !self.origin.trusted && FORWARDED.covers(text)
-    }
-
     /// Tells the upstream of the client: anew, or, behind a trusted proxy, what that said and the proxy itself.
     fn set_forwarded(&self, request: &mut RequestHeader) -> Result<()> {
         let mut hops = String::new();
@@ -208,11 +156,6 @@ impl Passage<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether a secret of ours stands in it.
-pub(super) fn holds_secret(value: &HeaderValue) -> bool {
-    value.as_bytes().windows(SECRET.len()).any(|window| window.eq_ignore_ascii_case(SECRET))
 }
 
 #[cfg(test)]

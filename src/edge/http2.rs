@@ -1,9 +1,9 @@
 //! One HTTP/2 connection: its streams, each of which is a request with a clock of its own, and its end.
 //!
-//! The door brings it here when the client agreed on HTTP/2 in its TLS handshake, or begins with it where
-//! `server.h2c` lets it (`preface`). Frames are counted as they come (`meter`, `socket`), so that nobody can keep the
-//! connection busy with what is no request. A stream is given to pingora as a `stream`, which is watched as a connection
-//! of HTTP/1.1 is: so all that follows is the same for both.
+//! The door brings it here when the client agreed on HTTP/2 in its TLS handshake, or begins with it where `server.h2c`
+//! lets it (`preface`). Frames are counted as they come (`meter`, `socket`), so that nobody can keep the connection
+//! busy with what is no request. A stream is given to pingora as a `stream`, which is watched as a connection of
+//! HTTP/1.1 is: so all that follows is the same for both.
 
 mod meter;
 mod preface;

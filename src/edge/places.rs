@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -10,7 +10,10 @@ use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::origin::is_proxy;
-use crate::observe::{Metrics, OpenConnection};
+use crate::{
+    limits::network,
+    observe::{Metrics, OpenConnection},
+};
 
 /// The most connections that can be counted.
 const MOST: usize = u32::MAX as usize >> 3;
@@ -53,7 +56,7 @@ impl Places {
         let sender = if is_proxy(address, &self.exempt) {
             None
         } else {
-            let sender = sender(address);
+            let sender = network(address);
             let mut held = self.held();
             let count = held.entry(sender).or_default();
             if *count >= self.per_address {
@@ -81,14 +84,6 @@ impl Drop for Place {
                 held.remove(sender);
             }
         }
-    }
-}
-
-/// What one sender has of addresses: one of IPv4, a /64 of IPv6.
-fn sender(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
-        IpAddr::V4(_) => address,
     }
 }
 

@@ -1,10 +1,11 @@
 //! A client's socket that gives pingora one request at a time.
 //!
-//! It hands on a head only when that is whole and within its limits, then the body, and then nothing until the answer is
-//! over. What a client sends early is held back; that it has closed its side is told only when nothing is to be answered
-//! any more. So pingora always reads, never has a byte too many, and learns at once when the client is gone. Where it
-//! answers a head that it cannot read with bare words of its own, an answer of ours is written in their place.
+//! It hands on a head only when that is whole and within its limits, then the body, and then nothing until the answer
+//! is over. What a client sends early is held back; that it has closed its side is told only when nothing is to be
+//! answered any more. So pingora always reads, never has a byte too many, and learns at once when the client is gone.
+//! Where it answers a head that it cannot read with bare words of its own, an answer of ours is written in their place.
 
+mod apology;
 mod passed_on;
 mod written;
 
@@ -16,7 +17,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -27,11 +28,10 @@ use super::{
     pace::Pace,
     watch::Watch,
 };
+use apology::{Apology, status};
 
 /// How much is held of what comes before its turn.
 const MAX_EARLY: usize = 64 * 1024;
-/// Makes the answer to a head that is refused, by pingora with this status.
-pub(super) type Apology = Box<dyn Fn(u16, HeadSize) -> Bytes + Send + Sync>;
 
 /// What pingora gets when it reads.
 enum Turn {
@@ -167,41 +167,6 @@ impl WatchedSocket {
         }
         Poll::Pending
     }
-
-    /// Writes our answer instead of one with this status.
-    fn poll_apology(&mut self, context: &mut Context<'_>, status: u16) -> Poll<io::Result<()>> {
-        let mut words = match self.pending.take() {
-            Some(words) => words,
-            None => (self.apology)(status, self.head_size()),
-        };
-        while !words.is_empty() {
-            let written = self.socket()?.poll_write(context, &words);
-            match self.watch.note(written)? {
-                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(written) => words.advance(written),
-                Poll::Pending => {
-                    self.pending = Some(words);
-                    return Poll::Pending;
-                }
-            }
-        }
-        self.pending = Some(words);
-        Poll::Ready(Ok(()))
-    }
-
-    const fn head_size(&self) -> HeadSize {
-        match &self.turn {
-            Turn::Head(scan) => scan.size(),
-            Turn::Hand(_, size) | Turn::Announced(size) | Turn::Refused(size) => *size,
-            Turn::Body(_) | Turn::Wait | Turn::Open => HeadSize { first_line: 0, lines: 0, fields: 0 },
-        }
-    }
-}
-
-/// The status in the first line of an answer: `HTTP/1.1 400 Bad Request`.
-fn status(answer: &[u8]) -> u16 {
-    let digits = answer.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-    digits.unwrap_or(400)
 }
 
 impl Drop for WatchedSocket {

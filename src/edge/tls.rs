@@ -1,14 +1,12 @@
 //! TLS at the door: which certificate is shown for which name, and which clients may come in.
 //!
-//! Everything is read from PEM once, when the configuration is; what stands here cannot fail any more in a handshake. A
-//! reload puts another [`DoorTls`] in force, which the next handshake takes (`accept`).
+//! A reload puts another [`DoorTls`] in force, which the next handshake takes (`accept`).
 
 use std::{fmt, sync::Arc};
 
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
     server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier},
     sign::CertifiedKey,
     version::{TLS12, TLS13},
@@ -16,24 +14,11 @@ use rustls::{
 use tokio_rustls::TlsAcceptor;
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
 
+use super::pem::{TlsError, certificates, pair, roots};
 use crate::model::Timestamp;
 
 /// What is offered by ALPN (RFC 7301), the preferred one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
-
-/// Why a certificate, a key or a list of authorities cannot be used.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum TlsError {
-    /// The certificates.
-    #[error("{0}")]
-    Certificate(String),
-    /// The private key.
-    #[error("{0}")]
-    Key(String),
-    /// What they come to together.
-    #[error("TLS cannot be set up: {0}")]
-    Together(rustls::Error),
-}
 
 /// A certificate with its chain and its private key.
 #[derive(Clone)]
@@ -51,19 +36,8 @@ impl ServerCertificate {
     /// # Errors
     /// [`TlsError`] if one of them cannot be read, or the key is another certificate's.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
-        let chain = certificates(chain)?;
-        let first = chain.first().ok_or_else(no_certificate)?;
-        let (names, valid_from, valid_to) = read_certificate(first)?;
-        let key = private_key(key)?;
-        let key = CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => {
-                TlsError::Key("it is not the key of the first certificate in `cert`".to_owned())
-            }
-            rustls::Error::InvalidCertificate(error) => {
-                TlsError::Certificate(format!("its first certificate cannot be used: {error:?}"))
-            }
-            error => TlsError::Key(format!("the private key cannot be used: {error}")),
-        })?;
+        let (key, _) = pair(chain, key)?;
+        let (names, valid_from, valid_to) = read_certificate(key.end_entity_cert().map_err(TlsError::Together)?)?;
         Ok(Self { key: Arc::new(key), names, valid_from, valid_to })
     }
 
@@ -101,17 +75,9 @@ impl ClientAuthorities {
     /// one never is.
     ///
     /// # Errors
-    /// [`TlsError::Certificate`] if there is none, or one cannot be used.
+    /// [`TlsError`] if there is none, or one cannot be used.
     pub fn from_pem(authorities: &[u8], required: bool) -> Result<Self, TlsError> {
-        let mut roots = RootCertStore::empty();
-        for authority in certificates(authorities)? {
-            roots.add(authority).map_err(|error| {
-                TlsError::Certificate(format!("a certificate in it cannot be used as an authority: {error}"))
-            })?;
-        }
-        if roots.is_empty() {
-            return Err(no_certificate());
-        }
+        let roots = roots(&certificates(authorities)?)?;
         Ok(Self { roots: Arc::new(roots), required })
     }
 }
@@ -130,7 +96,7 @@ impl DoorTls {
     /// [`TlsError`] without a certificate, or if the system gives no random numbers.
     pub fn new(certificates: Vec<ServerCertificate>, clients: Option<ClientAuthorities>) -> Result<Self, TlsError> {
         if certificates.is_empty() {
-            return Err(no_certificate());
+            return Err(TlsError::NoCertificate);
         }
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
@@ -166,7 +132,7 @@ fn verifier(
 ) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsError> {
     let builder = WebPkiClientVerifier::builder_with_provider(clients.roots, provider);
     let builder = if clients.required { builder } else { builder.allow_unauthenticated() };
-    builder.build().map_err(|error| TlsError::Certificate(error.to_string()))
+    builder.build().map_err(|error| TlsError::Together(rustls::Error::General(error.to_string())))
 }
 
 /// The certificates in the order of the configuration.
@@ -210,38 +176,10 @@ impl fmt::Debug for ClientAuthorities {
     }
 }
 
-fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
-    match all {
-        Ok(all) if all.is_empty() => Err(no_certificate()),
-        Ok(all) => Ok(all),
-        Err(error) => Err(TlsError::Certificate(format!("it is not PEM: {error}"))),
-    }
-}
-
-fn no_certificate() -> TlsError {
-    TlsError::Certificate("there is no certificate in it (-----BEGIN CERTIFICATE-----)".to_owned())
-}
-
-fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let encrypted = b"ENCRYPTED";
-    PrivateKeyDer::from_pem_slice(text).map_err(|error| {
-        TlsError::Key(match error {
-            _ if text.windows(encrypted.len()).any(|word| word == encrypted) => {
-                "the private key is encrypted: write it without a passphrase, readable by the gateway alone".to_owned()
-            }
-            pem::Error::NoItemsFound => "there is no private key in it (-----BEGIN PRIVATE KEY-----)".to_owned(),
-            // The rest of its words may quote the file.
-            _ => "it is not PEM".to_owned(),
-        })
-    })
-}
-
 /// The host names of a certificate, and from when to when it is valid.
 fn read_certificate(der: &[u8]) -> Result<(Vec<String>, Timestamp, Timestamp), TlsError> {
-    let broken = || TlsError::Certificate("its first certificate is not X.509".to_owned());
-    let (_, certificate) = X509Certificate::from_der(der).map_err(|_| broken())?;
-    let alternatives = certificate.subject_alternative_name().map_err(|_| broken())?;
+    let (_, certificate) = X509Certificate::from_der(der).map_err(|_| TlsError::Certificate(1))?;
+    let alternatives = certificate.subject_alternative_name().map_err(|_| TlsError::Certificate(1))?;
     let names = alternatives.into_iter().flat_map(|extension| &extension.value.general_names);
     let hosts = names.filter_map(|name| match name {
         GeneralName::DNSName(host) => Some(host.to_ascii_lowercase()),
@@ -255,7 +193,7 @@ fn read_certificate(der: &[u8]) -> Result<(Vec<String>, Timestamp, Timestamp), T
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P384_SHA384, PKCS_ED25519};
+    use rcgen::{CertificateParams, KeyPair};
 
     fn certificate(hosts: &[&str]) -> ServerCertificate {
         let key = KeyPair::generate().unwrap();
@@ -295,15 +233,6 @@ mod tests {
         assert!(Arc::ptr_eq(by_name.choose(Some("a"), fits).unwrap(), &second));
         let chosen = by_name.choose(Some("a"), |_| false).unwrap();
         assert!(Arc::ptr_eq(chosen, &by_name.0[1].key), "if none fits, the first");
-    }
-
-    #[test]
-    fn every_usual_kind_of_key_is_read() {
-        for algorithm in [&PKCS_ED25519, &PKCS_ECDSA_P384_SHA384] {
-            let key = KeyPair::generate_for(algorithm).unwrap();
-            let chain = CertificateParams::new(vec!["a".to_owned()]).unwrap().self_signed(&key).unwrap();
-            ServerCertificate::from_pem(chain.pem().as_bytes(), key.serialize_pem().as_bytes()).unwrap();
-        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use pingora::{protocols::ALPN, upstreams::peer::HttpPeer};
 pub use balance::Balance;
 pub(super) use balance::Request;
 pub use check::{HealthCheck, check_health};
-pub use tls::{Authorities, ClientCertificate, TlsName, UpstreamTls, UpstreamTlsError};
+pub use tls::{Authorities, ClientCertificate, TlsName, UpstreamTls};
 
 use super::{UpstreamSettings, failure::Failure};
 use crate::observe::ServerState;
@@ -88,7 +88,8 @@ impl Upstream {
         join_all(self.places.iter().map(|place| place.resolve(self.name()))).await;
     }
 
-    /// Takes over the addresses of the servers that other upstreams know already, and how those of the same upstream are.
+    /// Takes over the addresses of the servers that other upstreams know already, and how those of the same upstream
+    /// are.
     pub(super) fn inherit(&mut self, known: &[Arc<Self>]) {
         let (name, check) = (self.settings.rules.policy.name.clone(), self.settings.health_check.clone());
         for place in self.places.iter_mut().filter_map(Arc::get_mut) {

@@ -1,5 +1,5 @@
-//! The clock of a client's connection, or of one stream of HTTP/2: what it waits for, and until when; and who ends it when
-//! its time is over.
+//! The clock of a client's connection, or of one stream of HTTP/2: what it waits for, and until when; and who ends it
+//! when its time is over.
 //!
 //! pingora waits without end where nothing else is said: for the rest of a head that trickles in, for the next request,
 //! for the head of an upstream's answer, for a client that does not read. The gateway and the connection's socket

@@ -1,5 +1,5 @@
-//! The walk of the decision: rule, credentials, token, audience, owner, scopes, and how often the caller may come. What an
-//! upstream that only observes makes of a refusal is in `observe`.
+//! The walk of the decision: rule, credentials, token, audience, owner, scopes, and how often the caller may come. What
+//! an upstream that only observes makes of a refusal is in `observe`.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -42,8 +42,8 @@ impl Guard {
         Self { tokens }
     }
 
-    /// Whether the request may pass under these rules, or goes to an upstream that only observes whether it may. What may
-    /// is counted against its caller's limit.
+    /// Whether the request may pass under these rules, or goes to an upstream that only observes whether it may. What
+    /// may is counted against its caller's limit.
     ///
     /// # Errors
     /// [`Refused`] if it may not.

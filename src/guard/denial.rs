@@ -76,8 +76,8 @@ impl Denial {
             Self::RateLimited(exceeded) => Refusal::exceeded(description, exceeded),
             Self::MethodNotAllowed(methods) => refusal.with(header::ALLOW, &methods.to_string()),
             Self::Unavailable => refusal.with(header::RETRY_AFTER, "1"),
-            // RFC 6750 section 3: a request that lacks any credential is told of no error; and there is none for a token
-            // of the wrong owner.
+            // RFC 6750 section 3: a request that lacks any credential is told of no error; and there is none for a
+            // token of the wrong owner.
             Self::MissingToken | Self::AccessDenied => challenged(refusal, public_url, ""),
             Self::Credentials(_) | Self::InvalidToken => {
                 let error = format!(r#", error="{}", error_description="{description}""#, self.error());

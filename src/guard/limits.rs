@@ -5,7 +5,8 @@
 //!
 //! All limits share two memories, so that memory is bounded however many there are: one for clients and owners, of whom
 //! there are as many as the registry has, and one for addresses, of which a caller may have very many. So whoever has
-//! many addresses makes nothing forgotten that was counted of a client; and of addresses those go first that come least.
+//! many addresses makes nothing forgotten that was counted of a client; and of addresses those go first that come
+//! least.
 
 use std::{
     net::IpAddr,
@@ -183,7 +184,7 @@ mod tests {
     use super::*;
     use crate::{
         model::{ManualClock, RateLimit, Timestamp},
-        policy::{Access, Host, HostPattern, Mode, NormalPath, PathFeatures, RouteTable, Rule, UpstreamPolicy},
+        policy::{Access, Host, NormalPath, RouteTable, Rule, UpstreamPolicy},
     };
     use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -195,22 +196,9 @@ mod tests {
     }
 
     fn public(limit: Option<CallerLimit>) -> UpstreamRules {
-        let rule = Rule { path: "/**".parse().unwrap(), methods: None, access: Access::Public, limit: None, index: 0 };
-        UpstreamRules {
-            policy: UpstreamPolicy {
-                name: "api".into(),
-                index: 0,
-                audience: None,
-                owners: Vec::new(),
-                limit,
-                mode: Mode::Enforce,
-            },
-            host: HostPattern::Any,
-            path: "/".parse().unwrap(),
-            case_insensitive: false,
-            allow_in_path: PathFeatures::default(),
-            rules: vec![rule],
-        }
+        let policy = UpstreamPolicy { limit, ..UpstreamPolicy::new("api") };
+        let rule = Rule::new("/**".parse().unwrap(), Access::Public);
+        UpstreamRules::new(policy, "/".parse().unwrap(), vec![rule])
     }
 
     fn route() -> Route {

@@ -45,10 +45,7 @@ mod tests {
     use crate::{
         guard::CallerLimits,
         model::{OrganizationId, SystemClock},
-        policy::{
-            Access, HostPattern, MethodSet, Mode, NormalPath, PathFeatures, RouteTable, Rule, UpstreamPolicy,
-            UpstreamRules,
-        },
+        policy::{Access, MethodSet, Mode, NormalPath, RouteTable, Rule, UpstreamPolicy, UpstreamRules},
         registry::NewOrganizationKey,
         tokens::{IssueRequest, testing::World},
     };
@@ -105,29 +102,16 @@ mod tests {
     fn rules(mode: Mode, audience: &str, owners: &[OrganizationId]) -> RouteTable {
         let rule = |path: &str, access| {
             let methods = Some(MethodSet::new([Method::GET]));
-            Rule { path: path.parse().unwrap(), methods, access, limit: None, index: 0 }
+            Rule { methods, ..Rule::new(path.parse().unwrap(), access) }
         };
-        let policy = UpstreamPolicy {
-            name: "api".into(),
-            index: 0,
-            audience: (!audience.is_empty()).then(|| audience.parse().unwrap()),
-            owners: owners.to_vec(),
-            limit: None,
-            mode,
-        };
+        let audience = (!audience.is_empty()).then(|| audience.parse().unwrap());
+        let policy = UpstreamPolicy { audience, owners: owners.to_vec(), mode, ..UpstreamPolicy::new("api") };
         let rules = vec![
             rule("/api/read", Access::AllScopes("read".parse().unwrap())),
             rule("/api/any", Access::AnyScope("a b".parse().unwrap())),
             rule("/api/optional", Access::Optional),
         ];
-        let upstream = UpstreamRules {
-            policy,
-            host: HostPattern::Any,
-            path: "/api".parse().unwrap(),
-            case_insensitive: false,
-            allow_in_path: PathFeatures::default(),
-            rules,
-        };
+        let upstream = UpstreamRules::new(policy, "/api".parse().unwrap(), rules);
         RouteTable::compile(vec![upstream], false).unwrap()
     }
 
@@ -196,14 +180,7 @@ mod tests {
 
     #[test]
     fn a_token_that_cannot_be_looked_up_is_refused_everywhere() {
-        let policy = UpstreamPolicy {
-            name: "api".into(),
-            index: 0,
-            audience: None,
-            owners: Vec::new(),
-            limit: None,
-            mode: Mode::Observe,
-        };
+        let policy = UpstreamPolicy { mode: Mode::Observe, ..UpstreamPolicy::new("api") };
         let refused = |denial| Refused { denial, upstream: Some(Arc::new(policy.clone())), rule: None, grant: None };
         assert!(!refused(Denial::Unavailable).is_observed());
         assert!(refused(Denial::InvalidToken).is_observed());

@@ -7,10 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use super::{CallerLimits, Denial, Guard, Incoming, Permit, Refused};
 use crate::{
     model::{Exceeded, RateLimit, Room},
-    policy::{
-        Access, CallerLimit, HostPattern, Mode, NormalPath, PathFeatures, Per, RouteTable, Rule, UpstreamPolicy,
-        UpstreamRules,
-    },
+    policy::{Access, CallerLimit, Mode, NormalPath, Per, RouteTable, Rule, UpstreamPolicy, UpstreamRules},
     registry::{NewClient, NewOrganizationKey},
     tokens::{IssueRequest, testing::World},
 };
@@ -32,27 +29,12 @@ fn upstream(
     rules: &[(&str, Access, Option<CallerLimit>)],
 ) -> UpstreamRules {
     let rule = |(index, (path, access, limit)): (usize, &(&str, Access, Option<CallerLimit>))| Rule {
-        path: format!("/{name}/{path}").parse().unwrap(),
-        methods: None,
-        access: access.clone(),
         limit: *limit,
         index,
+        ..Rule::new(format!("/{name}/{path}").parse().unwrap(), access.clone())
     };
-    UpstreamRules {
-        policy: UpstreamPolicy {
-            name: name.into(),
-            index,
-            audience: None,
-            owners: Vec::new(),
-            limit,
-            mode: Mode::Enforce,
-        },
-        host: HostPattern::Any,
-        path: format!("/{name}").parse().unwrap(),
-        case_insensitive: false,
-        allow_in_path: PathFeatures::default(),
-        rules: rules.iter().enumerate().map(rule).collect(),
-    }
+    let policy = UpstreamPolicy { index, limit, ..UpstreamPolicy::new(name) };
+    UpstreamRules::new(policy, format!("/{name}").parse().unwrap(), rules.iter().enumerate().map(rule).collect())
 }
 
 /// The upstream `a`, where all kinds of rules have what limit the upstream has.

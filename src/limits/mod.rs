@@ -1,8 +1,8 @@
 //! Floor 1: how often something may happen, counted by key: by address, by caller.
 //!
-//! The arithmetic is governor's (GCRA: one number for each key). What stands here bounds its memory: of a full [`Memory`]
-//! the keys go that are asked for least. Whoever has more keys at hand than it holds is not slowed down by any limit by
-//! key; so keys that a caller makes up at will (addresses) never share a memory with those that it cannot.
+//! The arithmetic is governor's (GCRA: one number for each key). What stands here bounds its memory: of a full
+//! [`Memory`] the keys go that are asked for least. Whoever has more keys at hand than it holds is not slowed down by
+//! any limit by key; so keys that a caller makes up at will (addresses) never share a memory with those that it cannot.
 
 mod limit;
 mod network;

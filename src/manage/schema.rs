@@ -20,7 +20,7 @@ use super::{
     },
 };
 use crate::{
-    model::{AudienceSet, OrganizationId, ScopeSet},
+    model::{AudienceSet, OrganizationId, ScopeSet, described},
     store::OBSERVED_KEPT,
 };
 
@@ -63,22 +63,6 @@ fn duration_pattern(most: Duration) -> String {
     let units = [("s", 1), ("m", 60), ("h", 60 * 60), ("d", 24 * 60 * 60)];
     let units = units.map(|(unit, factor)| format!("{}{unit}", up_to(seconds / factor)));
     format!("^({})$", units.join("|"))
-}
-
-macro_rules! described {
-    ($($type:ty, $name:literal, $schema:expr;)*) => {$(
-        impl PartialSchema for $type {
-            fn schema() -> RefOr<Schema> {
-                $schema.build().into()
-            }
-        }
-
-        impl ToSchema for $type {
-            fn name() -> Cow<'static, str> {
-                $name.into()
-            }
-        }
-    )*};
 }
 
 described! {

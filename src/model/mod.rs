@@ -25,6 +25,7 @@ pub use id::{ClientId, IdError, OrganizationId, RandomError, RequestId, SecretId
 pub use name::{Name, NameError};
 pub use organization::Organization;
 pub use rate::{Period, Rate, RateError, RateLimit};
+pub(crate) use schema::described;
 pub use schema::scope_parameter_pattern;
 pub use scope::{Scope, ScopeError, ScopeSet};
 pub use secret::{CheckKey, HashedSecret, SecretDigest, SecretKind, SecretText, Shown, mask_secrets};

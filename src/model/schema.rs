@@ -50,6 +50,7 @@ pub fn scope_parameter_pattern() -> String {
     format!("^({SCOPE}( {SCOPE})*)?$")
 }
 
+/// Describes types, each by its name and its schema.
 macro_rules! described {
     ($($type:ty, $name:literal, $schema:expr;)*) => {$(
         impl PartialSchema for $type {
@@ -65,6 +66,7 @@ macro_rules! described {
         }
     )*};
 }
+pub(crate) use described;
 
 described! {
     OrganizationId, "OrganizationId", text(format!("^{}$", short_id(Self::PREFIX)), "The id of an organisation.");

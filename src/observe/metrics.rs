@@ -129,7 +129,8 @@ impl Metrics {
         })
     }
 
-    /// Tells of upstreams' servers, as they are whenever the metrics are read: `portcullis_upstream_healthy{upstream,server}`.
+    /// Tells of upstreams' servers, as they are whenever the metrics are read:
+    /// `portcullis_upstream_healthy{upstream,server}`.
     ///
     /// # Errors
     /// [`prometheus::Error`] if that is told already.

@@ -1,5 +1,5 @@
-//! How upstreams' servers are, asked for when metrics are read and not kept: a server that a reload removes is gone from
-//! the metrics with it.
+//! How upstreams' servers are, asked for when metrics are read and not kept: a server that a reload removes is gone
+//! from the metrics with it.
 
 use std::sync::Arc;
 

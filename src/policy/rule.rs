@@ -106,6 +106,14 @@ pub struct Rule {
     pub index: usize,
 }
 
+impl Rule {
+    /// The first rule of an upstream, for every method and without a limit of its own.
+    #[must_use]
+    pub const fn new(path: PathPattern, access: Access) -> Self {
+        Self { path, methods: None, access, limit: None, index: 0 }
+    }
+}
+
 /// What an upstream does with a request that may not pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
@@ -134,6 +142,12 @@ pub struct UpstreamPolicy {
 }
 
 impl UpstreamPolicy {
+    /// The first upstream, which enforces its rules and asks for nothing beside them.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self { name: name.into(), index: 0, audience: None, owners: Vec::new(), limit: None, mode: Mode::Enforce }
+    }
+
     /// Whether it lets through what may not pass.
     #[must_use]
     pub fn observes(&self) -> bool {
@@ -156,6 +170,15 @@ pub struct UpstreamRules {
     pub allow_in_path: PathFeatures,
     /// Its rules, in no order that matters.
     pub rules: Vec<Rule>,
+}
+
+impl UpstreamRules {
+    /// An upstream on every host, whose paths are taken by the letter and hold nothing that is refused by default.
+    #[must_use]
+    pub fn new(policy: UpstreamPolicy, path: PathPrefix, rules: Vec<Rule>) -> Self {
+        let allow_in_path = PathFeatures::default();
+        Self { policy, host: HostPattern::Any, path, case_insensitive: false, allow_in_path, rules }
+    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! Wrong credentials are counted by address, and soon refused unseen ([`super::throttle`]).
 //!
 //! A secret that this store never made ends at its check bytes. Any other takes one look-up in the store and one
-//! verification before it is refused, whether the client exists, is disabled or has another secret: answer and time tell
-//! nothing of which it was (`benches/auth_timing.rs`).
+//! verification before it is refused, whether the client exists, is disabled or has another secret: answer and time
+//! tell nothing of which it was (`benches/auth_timing.rs`).
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -134,8 +134,8 @@ impl Registry {
         Ok(AuthenticatedClient(entry.clone()))
     }
 
-    /// Whether a secret that this store made has the hint of one of the client's: its last characters are check bytes, so
-    /// nobody can make such a text, and of the secrets of others one in sixteen million has the same.
+    /// Whether a secret that this store made has the hint of one of the client's: its last characters are check bytes,
+    /// so nobody can make such a text, and of the secrets of others one in sixteen million has the same.
     async fn is_likely_right(&self, id: Option<ClientId>, secret: &SecretText) -> Result<bool, StoreError> {
         let (entry, remembered) = self.look_up_client(id).await?;
         let now = self.clock.now();
@@ -146,8 +146,8 @@ impl Registry {
         Ok(likely)
     }
 
-    /// The client, if there is one, and whether memory knew that. Who refuses then looks up [`NO_CLIENT`]: else those who
-    /// are remembered would be refused sooner than those unknown.
+    /// The client, if there is one, and whether memory knew that. Who refuses then looks up [`NO_CLIENT`]: else those
+    /// who are remembered would be refused sooner than those unknown.
     async fn look_up_client(
         &self,
         id: Option<ClientId>,

@@ -182,7 +182,8 @@ impl Registry {
     /// an overlap they die at once.
     ///
     /// # Errors
-    /// [`RegistryError::Absent`], [`RegistryError::Overlap`], [`RegistryError::TooManySecrets`]; else what the store says.
+    /// [`RegistryError::Absent`], [`RegistryError::Overlap`], [`RegistryError::TooManySecrets`]; else what the store
+    /// says.
     pub async fn rotate_secret(
         &self,
         id: ClientId,

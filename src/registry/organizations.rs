@@ -6,7 +6,8 @@ use crate::{
     store::{Audit, DeleteOrganization, NewOrganization, Page, PageOf, StoreError},
 };
 
-/// The most organisations from a root down to one of its descendants, both counted: each look-up of one reads all of them.
+/// The most organisations from a root down to one of its descendants, both counted: each look-up of one reads all of
+/// them.
 const MOST_DEEP: usize = 32;
 
 /// A new organisation, or one with a new key: the only time that the key's text is known.

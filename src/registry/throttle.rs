@@ -1,8 +1,8 @@
 //! Slows down whoever sends wrong credentials: by address, and by address together with who it says it is.
 //!
-//! Never by the latter alone: nobody can lock a client out for a caller elsewhere. At an address that has sent too many,
-//! only what is likely to be right is still looked at, so that those who share it with a guesser go on. Few are looked at
-//! at a time: whoever has a secret that was right once could keep the store from all others.
+//! Never by the latter alone: nobody can lock a client out for a caller elsewhere. At an address that has sent too
+//! many, only what is likely to be right is still looked at, so that those who share it with a guesser go on. Few are
+//! looked at at a time: whoever has a secret that was right once could keep the store from all others.
 
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 

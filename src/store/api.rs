@@ -334,8 +334,8 @@ pub trait Store: Send + Sync + 'static {
     /// kinds are kept apart; the further ones are counted under their [`super::ObservedKind::others`].
     async fn record_observations(&self, counts: Vec<ObservedCount>, most: u32) -> Result<(), StoreError>;
 
-    /// What observing upstreams would have refused: the `limit` most frequent kinds that were seen since then, each with
-    /// the counts of the whole days (in UTC) from that of `since` on. With `within`, those of the clients of this
+    /// What observing upstreams would have refused: the `limit` most frequent kinds that were seen since then, each
+    /// with the counts of the whole days (in UTC) from that of `since` on. With `within`, those of the clients of this
     /// organisation and of those that are, or were until they were deleted, below it, and those of no client.
     async fn observations(
         &self,
@@ -345,7 +345,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<Observed>, StoreError>;
 
     /// Removes at most `limit` rows that are of no use at `now`: expired tokens and secrets, tokens of clients that are
-    /// gone or of another epoch, and what was observed on days before [`super::OBSERVED_KEPT`]. Says how many it removed; fewer than `limit` means that it is done.
+    /// gone or of another epoch, and what was observed on days before [`super::OBSERVED_KEPT`]. Says how many it
+    /// removed; fewer than `limit` means that it is done.
     async fn sweep(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
     // --- Changes

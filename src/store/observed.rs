@@ -156,8 +156,8 @@ impl fmt::Debug for Observations {
     }
 }
 
-/// Adds what is noted to the store, until `stopping` is and all that was noted by then is added. What the store does not
-/// take is kept for the next time.
+/// Adds what is noted to the store, until `stopping` is and all that was noted by then is added. What the store does
+/// not take is kept for the next time.
 pub async fn write_observations(store: Arc<dyn Store>, observations: Arc<Observations>, stopping: CancellationToken) {
     let mut last = false;
     while !last {

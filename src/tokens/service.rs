@@ -161,8 +161,8 @@ impl Tokens {
         self.resolve_id(TokenId::from_bytes(*digest.as_bytes())).await
     }
 
-    /// Whether nothing has happened to a grant since it was resolved: neither to its token nor to its client. What costs
-    /// no look-up is asked here; what became of one that is not as it was tells [`Self::renew`].
+    /// Whether nothing has happened to a grant since it was resolved: neither to its token nor to its client. What
+    /// costs no look-up is asked here; what became of one that is not as it was tells [`Self::renew`].
     #[must_use]
     pub fn still_holds(&self, grant: &Fresh<Grant>) -> bool {
         grant.is_current() && grant.client_is_current() && grant.lives(self.clock.now())

@@ -1,5 +1,6 @@
-//! What is fuzzed: each target gives one reader of text from outside some bytes, and holds what it makes of them against
-//! what must be true of it. The fuzzer's programs (`fuzz_targets`) and the replay of their corpus (`main`) share it.
+//! What is fuzzed: each target gives one reader of text from outside some bytes, and holds what it makes of them
+//! against what must be true of it. The fuzzer's programs (`fuzz_targets`) and the replay of their corpus (`main`)
+//! share it.
 
 use std::{fs, path::PathBuf, sync::LazyLock};
 
@@ -12,10 +13,7 @@ use portcullis::{
     guard,
     model::{CheckKey, ClientId, OrganizationId, RequestId, Scope, ScopeSet, SecretKind, TokenId, mask_secrets},
     oauth::{self, Form},
-    policy::{
-        Access, HostPattern, Mode, NormalPath, PathFeature, PathFeatures, RouteTable, Rule, UpstreamPolicy,
-        UpstreamRules,
-    },
+    policy::{Access, NormalPath, PathFeature, PathFeatures, RouteTable, Rule, UpstreamPolicy, UpstreamRules},
 };
 
 /// Tries a reader with some bytes.
@@ -36,29 +34,10 @@ pub const ALL: [(&str, Target); 7] = [
 static TABLES: LazyLock<[RouteTable; 2]> = LazyLock::new(|| {
     let everything = PathFeature::ALL.iter().fold(PathFeatures::default(), |all, (_, feature)| all.with(*feature));
     [PathFeatures::default(), everything].map(|allow_in_path| {
-        let rule = |path: &str| Rule {
-            path: path.parse().unwrap(),
-            methods: None,
-            access: Access::Token,
-            limit: None,
-            index: 0,
-        };
-        let rules = UpstreamRules {
-            policy: UpstreamPolicy {
-                name: "api".into(),
-                index: 0,
-                audience: None,
-                owners: Vec::new(),
-                limit: None,
-                mode: Mode::Enforce,
-            },
-            host: HostPattern::Any,
-            path: "/".parse().unwrap(),
-            case_insensitive: false,
-            allow_in_path,
-            rules: ["/**", "/a", "/a/b/**", "/{x}/c", "/admin/**"].map(rule).to_vec(),
-        };
-        RouteTable::compile(vec![rules], false).unwrap()
+        let rule = |path: &str| Rule::new(path.parse().unwrap(), Access::Token);
+        let rules = ["/**", "/a", "/a/b/**", "/{x}/c", "/admin/**"].map(rule).to_vec();
+        let all = UpstreamRules::new(UpstreamPolicy::new("api"), "/".parse().unwrap(), rules);
+        RouteTable::compile(vec![UpstreamRules { allow_in_path, ..all }], false).unwrap()
     })
 });
 

@@ -1,5 +1,6 @@
 //! Programs written with a standard library work unchanged: the `oauth2` crate walks the whole journey, from endpoints
-//! that it is told and from endpoints that it discovers. Python's and Node's libraries do the same in `tests/libraries`.
+//! that it is told and from endpoints that it discovers. Python's and Node's libraries do the same in
+//! `tests/libraries`.
 
 use oauth2::{
     AccessToken, AuthType, ClientId, ClientSecret, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse,

@@ -47,7 +47,8 @@ fn documented(script: &str) -> Vec<(&str, u16)> {
     script.lines().filter_map(|line| Some((line, line.rsplit_once("# ")?.1.trim().parse().ok()?))).collect()
 }
 
-/// Runs a script in a folder, checks the status of each `curl` against the one behind it, and gives back what it printed.
+/// Runs a script in a folder, checks the status of each `curl` against the one behind it, and gives back what it
+/// printed.
 #[track_caller]
 fn play(script: &str, folder: &Path, variables: &[(&str, String)]) -> String {
     let (bin, statuses) = (folder.join("bin"), folder.join("statuses"));

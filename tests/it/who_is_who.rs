@@ -1,5 +1,5 @@
-//! Whoever is refused learns nothing of why: neither from the answer nor from the work that it took. How long it takes is
-//! measured in `benches/auth_timing.rs`.
+//! Whoever is refused learns nothing of why: neither from the answer nor from the work that it took. How long it takes
+//! is measured in `benches/auth_timing.rs`.
 
 use crate::support::{Client, Gateway, Response, request};
 

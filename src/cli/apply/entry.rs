@@ -29,8 +29,8 @@ const fn words(action: Action, tense: Tense) -> &'static str {
     }
 }
 
-/// An entry of the document: `{action, client_id, client_name, changes: {field: {from, to}}, client_secret}`. The id of a
-/// client that is not there yet is null; the secret is there only if it is new and stands nowhere else.
+/// An entry of the document: `{action, client_id, client_name, changes: {field: {from, to}}, client_secret}`. The id of
+/// a client that is not there yet is null; the secret is there only if it is new and stands nowhere else.
 pub(super) fn as_json(step: &Step, done: Option<&Done<'_>>) -> Value {
     let change = |change: Change| (change.field.to_owned(), json!({ "from": change.from, "to": change.to }));
     let mut entry = json!({

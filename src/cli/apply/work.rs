@@ -54,8 +54,8 @@ pub(super) struct Outcome<'s> {
 }
 
 impl Work<'_> {
-    /// Takes the steps in order and `tell`s of each. Stops at the first that fails, whose secret cannot be kept, or that
-    /// cannot be told, and before the first change after an interrupt.
+    /// Takes the steps in order and `tell`s of each. Stops at the first that fails, whose secret cannot be kept, or
+    /// that cannot be told, and before the first change after an interrupt.
     pub(super) async fn carry_out<'s>(
         &self,
         steps: &'s [Step],

@@ -44,7 +44,7 @@ fn a_mistake_in_tls_is_found_at_its_key() {
         ("key = 'key.pem'", 15, "without `cert`"),
         ("cert = 'key.pem', key = 'key.pem'", 16, "no certificate"),
         ("cert = 'cert.pem', key = 'cert.pem'", 34, "no private key"),
-        ("cert = 'cert.pem', key = 'other.pem'", 34, "does not belong"),
+        ("cert = 'cert.pem', key = 'other.pem'", 34, "is not the key"),
         ("cert = 'cert.pem', key = 'none.pem'", 34, "cannot be read"),
         ("server_name = 'a b'", 23, "not a name"),
         ("server_name = ''", 23, "not a name"),

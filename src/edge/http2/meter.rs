@@ -1,9 +1,9 @@
 //! Counts the frames that a client of HTTP/2 sends, and says when they are a flood.
 //!
 //! Frames that are no request and no body cost their sender nothing and us some work each (CVE-2019-9511 to 9518,
-//! CVE-2023-44487, CVE-2024-27316). There is credit for so many of them at once; it comes back with time, with requests,
-//! and with what the client is sent and has to acknowledge. Only the nine bytes before each frame are looked at
-//! (RFC 9113 section 4.1).
+//! CVE-2023-44487, CVE-2024-27316). There is credit for so many of them at once; it comes back with time, with
+//! requests, and with what the client is sent and has to acknowledge. Only the nine bytes before each frame are looked
+//! at (RFC 9113 section 4.1).
 
 use tokio::time::Instant;
 
@@ -101,8 +101,8 @@ impl Meter {
         self.sent %= BYTES;
     }
 
-    /// Whether more must come before anything else can: the rest of the preface, of a request's head, or of a frame that
-    /// is no body.
+    /// Whether more must come before anything else can: the rest of the preface, of a request's head, or of a frame
+    /// that is no body.
     pub(super) const fn awaits_more(&self) -> bool {
         self.filled > 0 || self.continued || (self.passing > 0 && self.kind != DATA)
     }

@@ -88,10 +88,12 @@ async fn another_protocol_ends_with_the_token_that_it_began_with() {
 async fn what_has_no_answer_yet_is_told_that_its_token_is_not_good_any_more() {
     let upstream = Recorder::start(&[Reply::Hang("")]).await;
     let house = house(&upstream).await;
-    for (line, rest_of_head) in [("GET /", "\r\n"), ("POST /", "Content-Length: 100\r\n\r\na part"), ("HEAD /", "\r\n")]
-    {
+    let requests = [("GET /", "\r\n"), ("POST /", "Content-Length: 100\r\n\r\na part"), ("HEAD /", "\r\n")];
+    for (number, (line, rest_of_head)) in (1..).zip(requests) {
         let (token, _) = house.token().await;
         let mut socket = ask(&house, line, &token, rest_of_head).await;
+        let allowed = r#"portcullis_decisions_total{decision="allow",reason="token",upstream="cut"}"#;
+        house.counts(&format!("{allowed} {number}")).await;
         let revoked = revoke(&house, &token).await;
         let answer = rest(&mut socket).await;
         assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("error=\"invalid_token\""), "{line}: {answer}");

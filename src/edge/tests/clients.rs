@@ -1,5 +1,5 @@
-//! Clients that send too early, too much or nothing, that do not read, and that go: whatever they do, their requests are
-//! answered or end in time.
+//! Clients that send too early, too much or nothing, that do not read, and that go: whatever they do, their requests
+//! are answered or end in time.
 
 use std::time::Duration;
 

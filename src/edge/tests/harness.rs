@@ -24,7 +24,7 @@ use crate::{
     guard::Guard,
     model::{AudienceSet, ClientId, Clock, SystemClock},
     observe::Metrics,
-    policy::{Access, HostPattern, Mode, PathFeatures, PathPattern, PathPrefix, Rule, UpstreamPolicy, UpstreamRules},
+    policy::{Access, PathPattern, PathPrefix, Rule, UpstreamPolicy, UpstreamRules},
     registry::{ClientDraft, Passwords, Registry, RegistryParts, RegistrySettings},
     store::{Actor, Audit, ClientUpdate, Observations, SqliteStore, Uses},
     tokens::{IssueRequest, Tokens},
@@ -71,21 +71,7 @@ pub(in crate::edge) fn upstream_settings(name: &str, path: &str, port: u16) -> U
     let prefix: PathPrefix = path.parse().unwrap();
     let all = PathPattern::all_of(&prefix);
     UpstreamSettings {
-        rules: UpstreamRules {
-            policy: UpstreamPolicy {
-                name: name.into(),
-                index: 0,
-                audience: None,
-                owners: Vec::new(),
-                limit: None,
-                mode: Mode::Enforce,
-            },
-            host: HostPattern::Any,
-            path: prefix,
-            case_insensitive: false,
-            allow_in_path: PathFeatures::default(),
-            rules: vec![Rule { path: all, methods: None, access: Access::Public, limit: None, index: 0 }],
-        },
+        rules: UpstreamRules::new(UpstreamPolicy::new(name), prefix, vec![Rule::new(all, Access::Public)]),
         servers: vec![server(port)],
         balance: Balance::RoundRobin,
         health_check: None,

@@ -1,4 +1,5 @@
-//! Active health checks: each server of an upstream that has them is asked at an interval, whether requests come or not.
+//! Active health checks: each server of an upstream that has them is asked at an interval, whether requests come or
+//! not.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,9 +1,10 @@
 //! Whether a server is well: what requests learn of it on the way, and what health checks say.
 //!
-//! A server that no connection comes about to is *out* at once, one whose answers break or do not come is after a few in
-//! a row; for a second at first, then for twice as long each time, at most for thirty. After that one request is sent to
-//! it as a trial. A server that is out is asked only when every other one is out too: then an attempt costs little, and
-//! is how the end of the outage is noticed at once. A server that fails its health check is *down*: it is not asked.
+//! A server that no connection comes about to is *out* at once, one whose answers break or do not come is after a few
+//! in a row; for a second at first, then for twice as long each time, at most for thirty. After that one request is
+//! sent to it as a trial. A server that is out is asked only when every other one is out too: then an attempt costs
+//! little, and is how the end of the outage is noticed at once. A server that fails its health check is *down*: it is
+//! not asked.
 //!
 //! All of it is a few atomic numbers, read for each server at each request.
 
@@ -95,8 +96,8 @@ impl Health {
         }
     }
 
-    /// Takes the trial that is due, if it is: until its outcome, and at most for another pause, the server stays out for
-    /// everybody else.
+    /// Takes the trial that is due, if it is: until its outcome, and at most for another pause, the server stays out
+    /// for everybody else.
     pub(super) fn take_trial(&self) -> bool {
         let until = self.out_until.load(Relaxed);
         let due = until != 0 && until <= self.now();

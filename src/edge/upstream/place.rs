@@ -31,8 +31,8 @@ const STREAMS: usize = 100;
 /// fill as much, so that one slow client never holds up the others of its connection.
 const WINDOW: u32 = 256 * 1024;
 /// After this time without a byte the other end's system is asked for a sign of life, and again after a third of it, so
-/// that a connection whose other end is gone without a word is not kept: over HTTP/2 all requests share it. Pings of HTTP/2
-/// itself would end connections: gRPC servers take more than one in five minutes for an attack.
+/// that a connection whose other end is gone without a word is not kept: over HTTP/2 all requests share it. Pings of
+/// HTTP/2 itself would end connections: gRPC servers take more than one in five minutes for an attack.
 const SILENCE: Duration = Duration::from_secs(15);
 
 /// One server, with what it learns while it runs.

@@ -1,18 +1,14 @@
 //! The terms of TLS to an upstream's servers: whom to trust, what to show, and by which name.
-//!
-//! Everything is checked here, when it is read: pingora panics at the first connection over a certificate or a key that
-//! it cannot understand.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
 use pingora::{
-    tls::{CertificateDer, ClientConfig, PrivateKeyDer, RootCertStore, RusTlsError, ServerName, version},
+    tls::{PrivateKeyDer, ServerName},
     utils::tls::{CertKey, WrappedX509, parse_x509},
 };
-use rustls_pki_types::pem::PemObject;
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::balance::hash;
+use crate::edge::pem::{TlsError, certificates, pair, roots};
 
 /// The terms of TLS to the servers of one upstream. The default trusts the system's authorities, shows no certificate,
 /// and expects a server to be named as it is configured.
@@ -35,41 +31,15 @@ pub struct ClientCertificate(Arc<CertKey>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsName(Arc<str>);
 
-/// Why a file, or a name, is of no use.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UpstreamTlsError {
-    /// The text has no certificate in PEM.
-    #[error("there is no certificate in it")]
-    NoCertificate,
-    /// One of its certificates cannot be understood.
-    #[error("certificate {0} in it cannot be understood")]
-    Certificate(usize),
-    /// The text has no key in PEM that needs no password.
-    #[error("there is no private key without a password in it")]
-    NoKey,
-    /// The key is of no kind that is supported.
-    #[error("the private key in it is of no kind that is supported")]
-    Key,
-    /// The key is another certificate's.
-    #[error("the private key in it does not belong to the certificate")]
-    OtherKey,
-    /// The text cannot stand in a certificate as a server's name.
-    #[error("not a name that a certificate can be for: neither a DNS name nor an address")]
-    Name,
-}
-
 impl Authorities {
     /// Reads certificates in PEM (RFC 7468).
     ///
     /// # Errors
-    /// [`UpstreamTlsError`] if there is none, or one that is of no use as an authority's.
-    pub fn from_pem(pem: &[u8]) -> Result<Self, UpstreamTlsError> {
-        let mut store = RootCertStore::empty();
-        for (index, certificate) in certificates(pem)?.into_iter().enumerate() {
-            store.add(certificate).map_err(|_| UpstreamTlsError::Certificate(index + 1))?;
-        }
-        let parsed =
-            certificates(pem)?.into_iter().map(|certificate| WrappedX509::new(certificate.to_vec(), parse_x509));
+    /// [`TlsError`] if there is none, or one that is of no use as an authority's.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, TlsError> {
+        let authorities = certificates(pem)?;
+        roots(&authorities)?;
+        let parsed = authorities.iter().map(|certificate| WrappedX509::new(certificate.to_vec(), parse_x509));
         Ok(Self(parsed.collect()))
     }
 }
@@ -78,55 +48,26 @@ impl ClientCertificate {
     /// Reads a certificate with its chain, and its key, in PEM (RFC 7468; keys of PKCS #1, PKCS #8 or SEC 1).
     ///
     /// # Errors
-    /// [`UpstreamTlsError`]; [`UpstreamTlsError::is_of_key`] says which of the two texts is to blame.
-    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, UpstreamTlsError> {
-        let chain = certificates(chain)?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| UpstreamTlsError::NoKey)?.secret_der().to_vec();
-        // Read back as pingora will: from its bytes, without being told its kind.
-        let read_back = PrivateKeyDer::try_from(key.clone()).map_err(|_| UpstreamTlsError::Key)?;
-        pingora::tls::install_default_crypto_provider();
-        ClientConfig::builder_with_protocol_versions(&[&version::TLS12, &version::TLS13])
-            .with_root_certificates(RootCertStore::empty())
-            .with_client_auth_cert(chain.clone(), read_back)
-            .map_err(|error| match error {
-                RusTlsError::InconsistentKeys(_) => UpstreamTlsError::OtherKey,
-                RusTlsError::InvalidCertificate(_) => UpstreamTlsError::Certificate(1),
-                _ => UpstreamTlsError::Key,
-            })?;
-        let chain = chain.into_iter().map(|certificate| certificate.to_vec()).collect();
-        Ok(Self(Arc::new(CertKey::new(chain, key))))
-    }
-}
-
-impl UpstreamTlsError {
-    /// Whether the key is to blame, and not the certificate.
-    #[must_use]
-    pub const fn is_of_key(&self) -> bool {
-        matches!(self, Self::NoKey | Self::Key | Self::OtherKey)
-    }
-}
-
-/// At least one certificate, and each of them one that pingora can read.
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, UpstreamTlsError> {
-    let mut found = Vec::new();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let broken = UpstreamTlsError::Certificate(found.len() + 1);
-        let certificate = certificate.map_err(|_| broken.clone())?;
-        match X509Certificate::from_der(&certificate) {
-            Ok(([], _)) => found.push(certificate),
-            _ => return Err(broken),
+    /// [`TlsError`]; [`TlsError::is_of_key`] says which of the two texts is to blame.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
+        let (pair, key) = pair(chain, key)?;
+        let bytes = key.secret_der().to_vec();
+        // pingora is told the bytes alone, and guesses what kind of key they are.
+        if PrivateKeyDer::try_from(bytes.as_slice()) != Ok(key) {
+            return Err(TlsError::Key);
         }
+        let chain = pair.cert.iter().map(|certificate| certificate.to_vec()).collect();
+        Ok(Self(Arc::new(CertKey::new(chain, bytes))))
     }
-    if found.is_empty() { Err(UpstreamTlsError::NoCertificate) } else { Ok(found) }
 }
 
 impl FromStr for TlsName {
-    type Err = UpstreamTlsError;
+    type Err = TlsError;
 
-    fn from_str(text: &str) -> Result<Self, UpstreamTlsError> {
+    fn from_str(text: &str) -> Result<Self, TlsError> {
         // pingora reads `_` as `-`, which would be another name.
         let fits = ServerName::try_from(text).is_ok() && !text.contains('_');
-        if fits { Ok(Self(text.into())) } else { Err(UpstreamTlsError::Name) }
+        if fits { Ok(Self(text.into())) } else { Err(TlsError::Name) }
     }
 }
 
@@ -198,32 +139,12 @@ mod tests {
     }
 
     #[test]
-    fn what_pingora_would_panic_over_is_an_error_when_it_is_read() {
-        let (cert, key) = pair("a.example");
-        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        let authorities = |pem: &str| Authorities::from_pem(pem.as_bytes()).err();
-        assert_eq!(authorities(&cert), None);
-        assert_eq!(authorities(""), Some(UpstreamTlsError::NoCertificate));
-        assert_eq!(authorities(&key), Some(UpstreamTlsError::NoCertificate));
-        assert_eq!(authorities(&format!("{cert}{broken}")), Some(UpstreamTlsError::Certificate(2)));
-        let client = |chain: &str, key: &str| ClientCertificate::from_pem(chain.as_bytes(), key.as_bytes()).err();
-        assert_eq!(client(&cert, &key), None);
-        assert_eq!(client("x", &key), Some(UpstreamTlsError::NoCertificate));
-        assert_eq!(client(broken, &key), Some(UpstreamTlsError::Certificate(1)));
-        assert_eq!(client(&cert, &cert), Some(UpstreamTlsError::NoKey));
-        assert_eq!(client(&cert, &pair("a.example").1), Some(UpstreamTlsError::OtherKey));
-        let nonsense = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-        assert_eq!(client(&cert, nonsense), Some(UpstreamTlsError::Key));
-        assert!(UpstreamTlsError::OtherKey.is_of_key() && !UpstreamTlsError::NoCertificate.is_of_key());
-    }
-
-    #[test]
     fn a_name_is_never_empty_and_never_read_as_another() {
         for name in ["a.example", "localhost", "127.0.0.1", "::1"] {
             assert!(name.parse::<TlsName>().is_ok(), "{name}");
         }
         for name in ["", "a b", "https://a", "a:1", "[::1]", "a_b.example.com"] {
-            assert_eq!(name.parse::<TlsName>(), Err(UpstreamTlsError::Name), "{name}");
+            assert_eq!(name.parse::<TlsName>(), Err(TlsError::Name), "{name}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! What observing upstreams would have refused: a row for each kind and day.
 //!
-//! An absent part of a kind is an empty text or no bytes, so that a kind has one row. A row without a method is for what
-//! was too much to be kept apart.
+//! An absent part of a kind is an empty text or no bytes, so that a kind has one row. A row without a method is for
+//! what was too much to be kept apart.
 
 use std::{
     borrow::Cow,

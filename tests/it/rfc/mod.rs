@@ -1,19 +1,21 @@
 //! The MUSTs of the standards, each in a test that has its section in its name: RFC 6749 sections 2.3, 3.2, 4.4 and 5,
-//! RFC 6750 sections 2 and 3, RFC 7009 section 2, RFC 7662 section 2, RFC 8414 sections 2 and 3, RFC 9728 sections 2 to 5.
+//! RFC 6750 sections 2 and 3, RFC 7009 section 2, RFC 7662 section 2, RFC 8414 sections 2 and 3, RFC 9728 sections 2 to
+//! 5.
 //!
 //! What has no test here, and why:
 //!
-//! - TLS at every endpoint (RFC 6749 sections 2.3.1 and 3.2, RFC 7009 section 2, RFC 7662 section 2, RFC 8414 section 3,
-//!   RFC 9728 section 3): the operator's choice. Here the gateway stands behind a proxy that ends TLS.
+//! - TLS at every endpoint (RFC 6749 sections 2.3.1 and 3.2, RFC 7009 section 2, RFC 7662 section 2, RFC 8414 section
+//!   3, RFC 9728 section 3): the operator's choice. Here the gateway stands behind a proxy that ends TLS.
 //! - Public clients, redirects, refresh tokens and other credentials than a secret (RFC 6749 sections 2.3 and 2.3.2,
 //!   RFC 7009 section 2 on refresh tokens): there are none.
 //! - The form body and the query as places for a token (RFC 6750 sections 2.2 and 2.3): optional, and not taken; that
 //!   they are refused is tested.
-//! - JSONP (RFC 7009 section 2.3), JWT answers and `signed_metadata` (RFC 8414 section 2.1, RFC 9728 section 2.2), keys and
-//!   signing algorithms, texts in several languages, `protected_resources` (RFC 9728 section 4): optional, and not offered.
+//! - JSONP (RFC 7009 section 2.3), JWT answers and `signed_metadata` (RFC 8414 section 2.1, RFC 9728 section 2.2), keys
+//!   and signing algorithms, texts in several languages, `protected_resources` (RFC 9728 section 4): optional, and not
+//!   offered.
 //! - What a client MUST do and a server cannot see: to check certificates and issuers, to ignore unknown members.
-//! - RFC 9728 section 3.3 wants `resource` to be the very URL of the request when the metadata were found by a challenge. The
-//!   gateway is one resource, named by its public URL, as the resources that libraries know are.
+//! - RFC 9728 section 3.3 wants `resource` to be the very URL of the request when the metadata were found by a
+//!   challenge. The gateway is one resource, named by its public URL, as the resources that libraries know are.
 
 mod answers;
 mod bearer;
