@@ -38,7 +38,8 @@ pub(super) async fn refuse(session: &mut ServerSession, refusal: &Refusal, id: O
 /// Checks an upstream's answer for what the proxy lets pass.
 ///
 /// # Errors
-/// A change of protocol that the client did not ask for, or a body in another coding than chunks.
+/// A change of protocol that the client did not ask for, a body in another coding than chunks, or a length that is not one
+/// plain number: a client could take either of two for its end.
 pub(super) fn understood(session: &ServerSession, head: &ResponseHeader) -> Result<()> {
     let malformed = |words| Err(Error::explain(ErrorType::InvalidHTTPHeader, words).into_up());
     if head.status == StatusCode::SWITCHING_PROTOCOLS && !session.is_upgrade_req() {
@@ -48,6 +49,11 @@ pub(super) fn understood(session: &ServerSession, head: &ResponseHeader) -> Resu
     let chunked = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
     if !chunked || codings.next().is_some() {
         return malformed("a body in another coding than chunks");
+    }
+    let mut lengths = head.headers.get_all(header::CONTENT_LENGTH).iter();
+    let plain = lengths.next().is_none_or(|length| length.as_bytes().iter().all(u8::is_ascii_digit));
+    if !plain || lengths.next().is_some() {
+        return malformed("a length that is not one number");
     }
     Ok(())
 }
