@@ -187,6 +187,15 @@ fn expects_continue(session: &ServerSession) -> bool {
     session.req_header().headers.contains_key(header::EXPECT) && session.body_bytes_read() == 0
 }
 
+/// Tells a client that waits for it to send its body.
+pub(super) async fn go_on(session: &mut ServerSession) -> Result<()> {
+    // pingora takes the 100 for an early answer, after which it would close the connection.
+    session.set_close_on_response_before_downstream_finish(false);
+    session.write_continue_response().await.map_err(Error::into_down)?;
+    session.set_close_on_response_before_downstream_finish(true);
+    Ok(())
+}
+
 /// Reads and forgets a small body. What is then left makes pingora close the connection.
 async fn drain(session: &mut ServerSession) {
     let announced = session.get_header(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
