@@ -38,7 +38,8 @@ pub(super) async fn refuse(session: &mut ServerSession, refusal: &Refusal, id: O
 /// Checks an upstream's answer for what the proxy lets pass.
 ///
 /// # Errors
-/// A change of protocol that the client did not ask for, or a body in another coding than chunks.
+/// A change of protocol that the client did not ask for, a body in another coding than chunks, or a length that is not one
+/// plain number: a client could take either of two for its end.
 pub(super) fn understood(session: &ServerSession, head: &ResponseHeader) -> Result<()> {
     let malformed = |words| Err(Error::explain(ErrorType::InvalidHTTPHeader, words).into_up());
     if head.status == StatusCode::SWITCHING_PROTOCOLS && !session.is_upgrade_req() {
@@ -48,6 +49,11 @@ pub(super) fn understood(session: &ServerSession, head: &ResponseHeader) -> Resu
     let chunked = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
     if !chunked || codings.next().is_some() {
         return malformed("a body in another coding than chunks");
+    }
+    let mut lengths = head.headers.get_all(header::CONTENT_LENGTH).iter();
+    let plain = lengths.next().is_none_or(|length| length.as_bytes().iter().all(u8::is_ascii_digit));
+    if !plain || lengths.next().is_some() {
+        return malformed("a length that is not one number");
     }
     Ok(())
 }
@@ -179,6 +185,15 @@ pub(super) fn awaits_continue(session: &ServerSession) -> bool {
 /// The same whatever its version: over HTTP/2 nobody can give it one (pingora does not), and it goes on without.
 fn expects_continue(session: &ServerSession) -> bool {
     session.req_header().headers.contains_key(header::EXPECT) && session.body_bytes_read() == 0
+}
+
+/// Tells a client that waits for it to send its body.
+pub(super) async fn go_on(session: &mut ServerSession) -> Result<()> {
+    // pingora takes the 100 for an early answer, after which it would close the connection.
+    session.set_close_on_response_before_downstream_finish(false);
+    session.write_continue_response().await.map_err(Error::into_down)?;
+    session.set_close_on_response_before_downstream_finish(true);
+    Ok(())
 }
 
 /// Reads and forgets a small body. What is then left makes pingora close the connection.

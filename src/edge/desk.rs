@@ -58,10 +58,7 @@ async fn take_body(session: &mut ServerSession, time: Duration) -> Result<Bytes,
     }
     let read = async {
         if answer::awaits_continue(session) {
-            // pingora takes the 100 for an early answer, after which it would close the connection.
-            session.set_close_on_response_before_downstream_finish(false);
-            session.write_continue_response().await?;
-            session.set_close_on_response_before_downstream_finish(true);
+            answer::go_on(session).await?;
         }
         let mut body = BytesMut::new();
         while let Some(chunk) = session.read_request_body().await? {

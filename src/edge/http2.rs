@@ -114,11 +114,14 @@ fn options(settings: &ServerSettings) -> H2Options {
 
 /// Serves one stream, which pingora may not keep longer than its clock allows.
 async fn serve_stream(door: Arc<Door>, session: HttpSession, shutdown: ShutdownWatch) {
+    let settings = &door.settings;
     if session.req_header().method == Method::CONNECT {
         // pingora would answer in bare words.
-        return door.refuse_method(ServerSession::new_http2(session)).await;
+        let refused = door.refuse_method(ServerSession::new_http2(session));
+        // No clock runs for it, and its client may never make room for the answer.
+        let _untold = timeout(settings.idle_timeout, refused).await;
+        return;
     }
-    let settings = &door.settings;
     let watch = Arc::new(Watch::new(settings.header_timeout, settings.idle_timeout));
     let session = ServerSession::new_custom(Box::new(WatchedStream::new(session, watch.clone())));
     let _ended = watch.clone().guard(door.proxy.process_new_http(session, &shutdown)).await;

@@ -123,7 +123,13 @@ impl ProxyHttp for Gateway {
         if sent.version == Version::HTTP_2 {
             headers::join_cookies(request)?;
         }
-        let asked = !answer::awaits_continue(session.as_downstream());
+        let mut asked = !answer::awaits_continue(session.as_downstream());
+        if !asked && request.version == Version::HTTP_2 {
+            // pingora passes on no 100 that comes over HTTP/2, so the client gets ours.
+            request.remove_header(&header::EXPECT);
+            answer::go_on(session.as_downstream_mut()).await?;
+            asked = true;
+        }
         if session.req_header().version == Version::HTTP_10 {
             // Nobody could pass on what it asks for (RFC 9110 section 10.1.1).
             request.remove_header(&header::EXPECT);

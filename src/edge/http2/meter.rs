@@ -13,7 +13,7 @@ use super::preface::PREFACE;
 const BURST: u32 = 1000;
 /// What comes back in a second.
 const PER_SECOND: u32 = 100;
-/// What comes back with a request.
+/// What comes back with a request: with the head that opens a stream, not with what follows on it.
 const PER_REQUEST: u32 = 4;
 /// What a request that is taken back costs: more than it brought.
 const RESET: u32 = 5;
@@ -49,6 +49,8 @@ pub(super) struct Meter {
     kind: u8,
     /// A request's head has begun and is not over when the present frame is.
     continued: bool,
+    /// The newest stream, whose number is the highest (RFC 9113 section 5.1.1).
+    newest: u32,
     credit: u32,
     /// Up to when the time that has passed was counted.
     counted: Instant,
@@ -65,6 +67,7 @@ impl Meter {
             filled: 0,
             kind: SETTINGS,
             continued: false,
+            newest: 0,
             credit: BURST,
             counted: Instant::now(),
             sent: 0,
@@ -109,7 +112,9 @@ impl Meter {
 
     /// A frame begins.
     fn begin(&mut self) -> Result<(), Flood> {
-        let [a, b, c, kind, flags, ..] = self.head;
+        let [a, b, c, kind, flags, stream @ ..] = self.head;
+        // The first bit says nothing.
+        let stream = u32::from_be_bytes(stream) & (u32::MAX >> 1);
         self.passing = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         self.kind = kind;
         if matches!(kind, HEADERS | CONTINUATION) {
@@ -117,7 +122,8 @@ impl Meter {
         }
         match kind {
             DATA if self.passing > 0 || flags & END_STREAM != 0 => Ok(()),
-            HEADERS => {
+            HEADERS if stream > self.newest => {
+                self.newest = stream;
                 self.earn(PER_REQUEST);
                 Ok(())
             }
@@ -150,7 +156,11 @@ mod tests {
     const PING: u8 = 6;
 
     fn frame(length: u8, kind: u8, flags: u8) -> Vec<u8> {
-        let mut bytes = vec![0, 0, length, kind, flags, 0, 0, 0, 1];
+        frame_on(1, length, kind, flags)
+    }
+
+    fn frame_on(stream: u32, length: u8, kind: u8, flags: u8) -> Vec<u8> {
+        let mut bytes = [&[0, 0, length, kind, flags], stream.to_be_bytes().as_slice()].concat();
         bytes.resize(HEAD + usize::from(length), b'x');
         bytes
     }
@@ -167,6 +177,13 @@ mod tests {
         (0..5000).take_while(|_| meter.read(bytes).is_ok()).count()
     }
 
+    /// How many requests may be sent at once, each on a stream of its own: a head with these flags, and what follows it.
+    fn requests(flags: u8, follows: &[u8]) -> usize {
+        let mut meter = meter();
+        let request = |number: &u32| [&frame_on(2 * number + 1, 9, HEADERS, flags), follows].concat();
+        (0..5000).take_while(|number| meter.read(&request(number)).is_ok()).count()
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_is_no_request_is_counted_and_what_is_one_is_not() {
         for kind in 2..=12 {
@@ -174,8 +191,11 @@ mod tests {
             assert_eq!(limit(&mut meter(), &frame(8, kind, END_HEADERS)), expected, "{kind}");
         }
         assert_eq!(limit(&mut meter(), &frame(0, DATA, 0)), 1000);
-        for (kind, flags) in [(HEADERS, END_HEADERS), (HEADERS, END_HEADERS | END_STREAM)] {
-            assert_eq!(limit(&mut meter(), &frame(9, kind, flags)), 5000);
+        for flags in [END_HEADERS, END_HEADERS | END_STREAM] {
+            assert_eq!(requests(flags, &[]), 5000);
+            // Trailers are no request.
+            assert_eq!(requests(flags, &frame(9, HEADERS, END_HEADERS)), 5000);
+            assert_eq!(limit(&mut meter(), &frame(9, HEADERS, flags)), 1001);
         }
         assert_eq!(limit(&mut meter(), &frame(1, DATA, 0)), 5000);
         assert_eq!(limit(&mut meter(), &frame(0, DATA, END_STREAM)), 5000);
@@ -183,10 +203,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn requests_that_are_taken_back_at_once_are_a_flood_and_some_are_none() {
-        let pair = [frame(9, HEADERS, END_HEADERS), frame(4, RST_STREAM, 0)].concat();
-        assert_eq!(limit(&mut meter(), &pair), 996);
-        let honest = [frame(9, HEADERS, END_HEADERS).repeat(2), frame(4, RST_STREAM, 0)].concat();
-        assert_eq!(limit(&mut meter(), &honest), 5000);
+        let reset = frame(4, RST_STREAM, 0);
+        assert_eq!(requests(END_HEADERS, &reset), 996);
+        let honest = |number: &u32| {
+            let two = [1, 3].map(|stream| frame_on(4 * number + stream, 9, HEADERS, END_HEADERS)).concat();
+            [two, reset.clone()].concat()
+        };
+        let mut meter = meter();
+        assert_eq!((0..5000).take_while(|number| meter.read(&honest(number)).is_ok()).count(), 5000);
     }
 
     #[tokio::test(start_paused = true)]

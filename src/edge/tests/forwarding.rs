@@ -188,8 +188,10 @@ async fn only_what_is_safe_to_repeat_is_sent_again_and_only_before_an_answer() {
 
 #[tokio::test]
 async fn an_answer_that_cannot_be_understood_is_a_502() {
-    const REPLIES: [Reply; 6] = [
+    const REPLIES: [Reply; 8] = [
         Reply::Bytes("nonsense\r\n\r\n"),
+        Reply::Bytes("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok"),
+        Reply::Bytes("HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok"),
         Reply::Bytes("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"),
         Reply::Bytes("HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nok"),
         Reply::Bytes("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
@@ -202,7 +204,7 @@ async fn an_answer_that_cannot_be_understood_is_a_502() {
         let answer = house.get("/", "").await;
         assert_eq!(status(&answer), "502", "{reply}: {answer}");
     }
-    house.counts(r#"portcullis_upstream_failures_total{kind="malformed",upstream="open"} 6"#).await;
+    house.counts(r#"portcullis_upstream_failures_total{kind="malformed",upstream="open"} 8"#).await;
 }
 
 #[tokio::test]

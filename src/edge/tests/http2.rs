@@ -301,6 +301,22 @@ async fn a_connection_without_streams_is_closed_after_a_while_and_at_the_end() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_its_client_makes_no_room_for_keeps_no_connection() {
+    let upstream = Recorder::start(&[OK]).await;
+    let short = ServerSettings { idle_timeout: SHORT, ..settings() };
+    let house = House::open(short, vec![upstream_settings("u", "/", upstream.port)]).await;
+    for (method, target) in [(Method::CONNECT, "a:80"), (Method::TRACE, "http://a/")] {
+        let mut no_room = h2::client::Builder::new();
+        no_room.initial_window_size(0);
+        let (client, connection) = no_room.handshake::<_, Bytes>(house.connect().await).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let (refused, _) = begin(&client, request(method, target, &[]), false).await;
+        assert_eq!(timeout(PATIENCE, refused).await.unwrap().unwrap().status(), 405);
+        timeout(PATIENCE, connection).await.expect("it is closed").unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
 async fn http_1_1_goes_on_beside_it_and_is_all_there_is_where_it_is_not_wanted() {
     let upstream = Recorder::start(&[OK]).await;
     let house = open(&upstream).await;

@@ -133,6 +133,22 @@ async fn a_server_that_offers_http_2_gets_it_and_one_in_clear_when_it_is_told() 
 }
 
 #[tokio::test]
+async fn a_client_that_waits_to_be_asked_for_its_body_is_asked_whatever_the_server_speaks() {
+    let clear = Secure::start(None, Manner::Answers).await;
+    let house = open(vec![by(Scheme::H2c, "/c", clear.port)]).await;
+    let mut socket = house.connect().await;
+    for _ in 0..2 {
+        let head = b"POST /c HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+        socket.write_all(head).await.unwrap();
+        assert!(answer(&mut socket).await.starts_with("HTTP/1.1 100 "));
+        socket.write_all(b"abc").await.unwrap();
+        let answer = answer(&mut socket).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("okabc"), "{answer}");
+    }
+    assert!(!clear.seen()[0].contains("expect"), "{}", clear.seen()[0]);
+}
+
+#[tokio::test]
 async fn a_health_check_is_made_on_the_terms_of_a_request() {
     let authority = Authority::new();
     let secure = Secure::start(Some(authority.server("127.0.0.1", &["h2"], None)), Manner::Answers).await;
