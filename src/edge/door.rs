@@ -39,9 +39,12 @@ impl ServerApp for Door {
         let settings = &self.settings;
         let watch = Arc::new(Watch::new(settings.header_timeout, settings.idle_timeout));
         let _ended = watch.clone().guard(self.serve(socket, &watch, shutdown)).await;
-        // A client that is late itself gets no answer.
-        let left = watch.left();
-        if matches!(watch.was_cut(), None | Some(Cut::Late | Cut::TokenEnded)) {
+        let (mut left, cut) = (watch.left(), watch.was_cut());
+        // A client that said nothing for too long has no answer that it could lose. It is told of the end all the same:
+        // TLS tells it from a connection that someone else cut (RFC 8446 section 6.1).
+        left.unfinished &= cut != Some(Cut::Silence);
+        // One that takes nothing cannot be told.
+        if cut != Some(Cut::Gone) {
             left.close(settings.idle_timeout).await;
         }
         None
