@@ -23,10 +23,11 @@ use super::{
     output::{Failure, print, say},
 };
 use crate::{
-    app::Services,
+    app::{AppError, Services},
     config::{DeclaredClient, Loaded, Purpose, load_clients},
     model::OrganizationId,
     registry::Registry,
+    store::OpenError,
 };
 use entry::{Tense, as_json, in_a_line, in_words, summary};
 use interrupt::Interrupt;
@@ -68,7 +69,10 @@ pub(super) fn run(verb: &Apply, context: &Context) -> Result<(), Failure> {
     look_for_store(&loaded, verb.org)?;
     if verb.dry_run {
         // Opening it would bring it to the newest schema.
-        Services::check_schema(&loaded.settings).map_err(|error| Failure::Failed(format!("{error}\n{AS_IT_IS}")))?;
+        Services::check_schema(&loaded.settings).map_err(|error| match &error {
+            AppError::Store(OpenError::Older { .. }) => Failure::Failed(format!("{error}\n{AS_IT_IS}")),
+            _ => Failure::failed(error),
+        })?;
     }
     with_services_of(&loaded, async |services, _| {
         let registry = &services.registry;

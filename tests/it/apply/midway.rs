@@ -137,4 +137,11 @@ fn a_dry_run_does_not_migrate_a_store() {
     let said = text(&output.stderr);
     assert!(said.contains("has schema 1, and would be brought to") && said.contains("dry run"), "{said}");
     assert!(fs::read(&store).unwrap() == older && files() == before);
+
+    let mut newer = older;
+    newer[60..64].copy_from_slice(&99_u32.to_be_bytes());
+    fs::write(&store, &newer).unwrap();
+    let said = text(&setting.run(LIST, &["--dry-run"]).stderr);
+    assert!(said.contains("has schema 99") && !said.contains("Any other verb"), "no other verb helps either: {said}");
+    assert!(fs::read(&store).unwrap() == newer && files() == before);
 }
