@@ -6,6 +6,7 @@ use std::{cmp::Reverse, fmt, sync::Arc, time::Duration};
 use axum::{Extension, extract::State, response::Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use super::{
@@ -25,14 +26,18 @@ use crate::{
 /// The most kinds of requests that a report shows.
 const MOST: usize = 1000;
 
-/// Tells which upstreams only observe at the moment.
+/// Tells which upstreams only observe at the moment, and lets one report be made at a time: it reads much, and the store
+/// has few readers, which everybody needs.
 #[derive(Clone)]
-pub struct Observing(Arc<dyn Fn() -> Vec<Arc<str>> + Send + Sync>);
+pub struct Observing {
+    names: Arc<dyn Fn() -> Vec<Arc<str>> + Send + Sync>,
+    pub(super) turn: Arc<Semaphore>,
+}
 
 impl Observing {
     /// Asks `names` each time.
     pub fn new(names: impl Fn() -> Vec<Arc<str>> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(names))
+        Self { names: Arc::new(names), turn: Arc::new(Semaphore::new(1)) }
     }
 }
 
@@ -206,10 +211,18 @@ pub(super) async fn show(
     State(manage): State<Arc<Manage>>,
     caller: Caller,
     InQuery(window): InQuery<Window>,
-    Extension(Observing(observing)): Extension<Observing>,
+    Extension(observing): Extension<Observing>,
 ) -> Result<Response, ManageError> {
     let (registry, within) = (&manage.registry, Some(caller.organization().id));
-    let store = registry.store();
-    let report = ReportView::read(&**store, registry.clock().now(), window.since.get(), within, observing()).await?;
+    let turn = observing.turn.try_acquire_owned();
+    let turn = turn.map_err(|_| ManageError::Unavailable("another report is being made".to_owned()))?;
+    let (store, now, window, names) =
+        (registry.store().clone(), registry.clock().now(), window.since.get(), (observing.names)());
+    // A caller that breaks off ends no read that has begun, so its turn lasts as long.
+    let read = tokio::spawn(async move {
+        let _turn = turn;
+        ReportView::read(&*store, now, window, within, names).await
+    });
+    let report = read.await.map_err(|error| ManageError::Internal(error.to_string()))??;
     Ok(envelope::result(StatusCode::OK, report))
 }

@@ -24,6 +24,7 @@ struct Face {
     world: World,
     routes: Router,
     root: NewOrganizationKey,
+    observing: Observing,
 }
 
 fn by(line: &str, organization: &NewOrganizationKey) -> Builder {
@@ -46,8 +47,9 @@ impl Face {
         let root = world.organization(None).await;
         let (registry, tokens) = (world.registry.clone(), world.tokens.clone());
         let manage = || Manage { registry: registry.clone(), tokens: tokens.clone() };
-        let report = report_router(manage(), Observing::new(|| vec!["orders".into()]));
-        Self { routes: desk(router(manage()).merge(report)), world, root }
+        let observing = Observing::new(|| vec!["orders".into()]);
+        let report = report_router(manage(), observing.clone());
+        Self { routes: desk(router(manage()).merge(report)), world, root, observing }
     }
 
     async fn call(&self, line: &str, organization: &NewOrganizationKey, body: impl Into<Body>) -> Answer {

@@ -125,3 +125,17 @@ async fn beyond_its_bound_a_report_shows_the_most_frequent_and_says_so() {
     assert!(report.truncated && report.would_deny.len() == 1000);
     assert!(report.would_deny.iter().all(|row| row.count > 1), "the least frequent is left out");
 }
+
+#[tokio::test]
+async fn one_report_is_made_at_a_time_so_that_others_still_reach_the_store() {
+    let face = Face::new().await;
+    let turn = face.observing.turn.clone().try_acquire_owned().unwrap();
+    let refused = face.root("GET /report", "").await;
+    assert_eq!(refused.outcome(), (503, "temporarily_unavailable".to_owned()));
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(face.root("GET /oauth2/clients", "").await.status, 200);
+    drop(turn);
+    for _ in 0..2 {
+        assert_eq!(face.root("GET /report", "").await.status, 200, "its turn ends with it");
+    }
+}
