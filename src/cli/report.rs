@@ -38,8 +38,8 @@ pub(super) fn run(report: &Report, context: &Context) -> Result<(), Failure> {
 
 fn in_words(report: &ReportView) -> String {
     let mut words = vec![heading(report)];
-    let same_place = |a: &ObservedView, b: &ObservedView| a.upstream == b.upstream && a.rule == b.rule;
-    words.extend(report.would_deny.chunk_by(same_place).map(place));
+    let place_of = |row: &ObservedView| (row.upstream.clone(), place_name(row).to_owned());
+    words.extend(report.would_deny.chunk_by(|a, b| place_of(a) == place_of(b)).map(place));
     if report.truncated {
         words.push(format!("Only the {} most frequent are shown.", report.would_deny.len()));
     }
@@ -64,9 +64,18 @@ fn heading(report: &ReportView) -> String {
     format!("{observing}\n{found} since {}.", report.since)
 }
 
+/// The rule, in words. Without a method, it is what was too much to be kept apart.
+fn place_name(row: &ObservedView) -> &str {
+    match (&row.rule, &row.method) {
+        (Some(rule), _) => rule,
+        (None, Some(_)) => "(no rule)",
+        (None, None) => "(any rule: too many kinds of requests to be told apart)",
+    }
+}
+
 /// The requests of one upstream and rule.
 fn place(rows: &[ObservedView]) -> String {
-    let title = rows.first().map(|row| format!("{}  {}", row.upstream, row.rule.as_deref().unwrap_or("(no rule)")));
+    let title = rows.first().map(|row| format!("{}  {}", row.upstream, place_name(row)));
     let header = ["COUNT", "METHOD", "REASON", "CLIENT", "OWNER", "FIRST SEEN", "LAST SEEN", "WOULD LET IT THROUGH"];
     let mut table = vec![header.map(str::to_owned)];
     table.extend(rows.iter().map(|row| {
@@ -132,6 +141,15 @@ mod tests {
         assert_eq!((words.matches("orders  (no rule)\n").count(), words.matches("orders  /a\n").count()), (1, 1));
         let first = "12     GET     missing_token  -       -      1970-01-01T00:00:01Z  1970-01-01T00:00:02Z  do this";
         assert!(words.lines().any(|line| line.trim_start() == first), "{words}");
+    }
+
+    #[test]
+    fn what_was_too_much_to_be_kept_apart_is_not_told_as_being_of_no_rule() {
+        let various = ObservedView { method: None, ..row(None, "missing_token") };
+        let words = in_words(&report(&["orders"], vec![row(None, "not_found"), various]));
+        let (no_rule, any_rule) = words.split_once("orders  (any rule: too many kinds").unwrap();
+        assert!(no_rule.contains("not_found") && !no_rule.contains("missing_token"), "{words}");
+        assert!(any_rule.contains("various") && !any_rule.contains("not_found"), "{words}");
     }
 
     #[test]

@@ -112,8 +112,8 @@ pub struct ObservedView {
 }
 
 impl ReportView {
-    /// The report of what was seen within `window` before `now`. With `within`, of this organisation's tree and of
-    /// requests that were of no client.
+    /// The report of what was seen within `window` before `now`. With `within`, of this organisation's tree, of requests
+    /// that were of no client, and of those that were too many to be kept apart.
     ///
     /// # Errors
     /// [`StoreError`] if the counts cannot be read.
@@ -131,7 +131,9 @@ impl ReportView {
         rows.truncate(MOST);
         let mut would_deny: Vec<ObservedView> = rows.into_iter().map(ObservedView::from).collect();
         would_deny.sort_by(|a, b| {
-            let place = |view: &ObservedView| (view.upstream.clone(), view.rule.clone(), Reverse(view.count));
+            let place = |view: &ObservedView| {
+                (view.upstream.clone(), view.rule.clone(), view.method.is_none(), Reverse(view.count))
+            };
             place(a).cmp(&place(b))
         });
         Ok(Self { since, until: now, observing, would_deny, truncated })
@@ -179,7 +181,10 @@ fn fix(reason: &str, details: Option<&ObservedDetails>) -> String {
         ("invalid_token", _) if has_client => "a token for the upstream's audience".to_owned(),
         ("invalid_token", _) => "a new token: this one is unknown, expired or revoked".to_owned(),
         ("access_denied", _) => "add the owner to the upstream's `owners`".to_owned(),
-        ("not_found", _) => "no rule covers the path: add one".to_owned(),
+        // No path is kept. The API that it went to has it.
+        ("not_found", _) => {
+            "no rule covers the path: add one; your API gets each with X-Portcullis-Would-Deny: not_found".to_owned()
+        }
         ("method_not_allowed", _) => match details.map(|details| &*details.method) {
             Some(method) if method != "other" => format!("add {method} to the `methods` of a rule of this path"),
             _ => "add the method to the `methods` of a rule of this path".to_owned(),
@@ -200,7 +205,7 @@ pub(super) struct Window {
 }
 
 /// Tells what upstreams in observe mode would have refused: requests of clients of the caller's and of organisations
-/// below it, and requests without a living token.
+/// below it, requests without a living token, and what was too much of one day to be kept apart.
 #[utoipa::path(
     get, path = "/report", operation_id = "getReport", tag = "Observe mode",
     security(("X-Org-Id" = [], "X-API-Key" = []), ("SlashID-OrgID" = [], "SlashID-API-Key" = [])),

@@ -85,7 +85,8 @@ async fn a_row_says_who_where_why_how_often_and_what_to_do() {
         row
     };
     let expected = json!([
-        row(json!({"reason": "not_found", "count": 7, "last_seen": now, "fix": "no rule covers the path: add one"})),
+        row(json!({"reason": "not_found", "count": 7, "last_seen": now,
+            "fix": "no rule covers the path: add one; your API gets each with X-Portcullis-Would-Deny: not_found"})),
         scoped(json!({"rule": "/orders/**", "count": 3, "missing_scopes": ["b", "c"], "fix": "a token with b c"})),
         scoped(json!({"rule": "/orders/x", "count": 2, "missing_any_scope": ["d", "e"],
             "fix": "a token with one of d e"})),
