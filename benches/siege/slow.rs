@@ -9,13 +9,13 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
     task::JoinSet,
-    time::{sleep, sleep_until, timeout_at},
+    time::sleep,
 };
 
 use super::{
     Outcome,
     report::Fates,
-    wire::{Answer, Connection, connect, request},
+    wire::{Answer, Connection, connect, request, text},
 };
 
 /// Where the attackers come from.
@@ -26,6 +26,9 @@ pub(super) const SIEGE: Duration = Duration::from_secs(5);
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// Between two bytes of what comes slowly.
 const DRIP: Duration = Duration::from_secs(1);
+
+/// How often the gateway is asked for its gauge.
+const SAMPLE: Duration = Duration::from_millis(50);
 
 type Fate = (String, Duration);
 
@@ -64,9 +67,27 @@ pub(super) async fn idle(to: SocketAddr, number: usize, request: Vec<u8>) -> Out
     crowd(number, |_| rest(to, request.clone())).await
 }
 
-/// Asks for much, and takes next to nothing of it.
-pub(super) async fn slow_readers(to: SocketAddr, number: usize, request: Vec<u8>) -> Outcome<String> {
-    crowd(number, |_| sip(to, request.clone())).await
+/// Asks for much, and takes next to nothing of it. What is on the way to a reader hides from it whether it was cut: the
+/// gateway is asked.
+pub(super) async fn slow_readers(
+    to: SocketAddr,
+    admin: SocketAddr,
+    number: usize,
+    request: Vec<u8>,
+) -> Outcome<String> {
+    let mut readers: JoinSet<_> = (0..number).map(|_| sip(to, request.clone())).collect();
+    let let_go = let_go(admin, number).await?;
+    let mut seen = 0;
+    while let Some(cut) = readers.join_next().await {
+        seen += usize::from(cut?.is_some());
+    }
+    let by_gauge = let_go.map_or_else(
+        || "still served".to_owned(),
+        |(there, gone)| {
+            format!("all there after {:.2} s, let go after {:.2} s", there.as_secs_f64(), gone.as_secs_f64())
+        },
+    );
+    Ok(format!("{number} {by_gauge}; {seen} saw it"))
 }
 
 async fn drip(from: Ipv4Addr, to: SocketAddr, opening: Vec<u8>, pause: Option<Duration>) -> Fate {
@@ -113,28 +134,36 @@ async fn rest(to: SocketAddr, request: Vec<u8>) -> Fate {
     (way.to_owned(), start.elapsed())
 }
 
-async fn sip(to: SocketAddr, request: Vec<u8>) -> Fate {
+async fn sip(to: SocketAddr, request: Vec<u8>) -> Option<Duration> {
     let start = Instant::now();
-    let Ok(mut socket) = narrow(to).await else { return ("not connected".to_owned(), Duration::ZERO) };
+    let mut socket = narrow(to).await.ok()?;
     let _closed = socket.write_all(&request).await;
-    let end = tokio::time::Instant::now() + SIEGE;
     let mut sip = [0; 64];
-    while tokio::time::Instant::now() < end {
+    while start.elapsed() < SIEGE {
         if !socket.read(&mut sip).await.is_ok_and(|read| read > 0) {
-            return ("cut".to_owned(), start.elapsed());
+            return Some(start.elapsed());
         }
-        sleep(DRIP / 4).await;
+        sleep(DRIP).await;
     }
-    sleep_until(end).await;
-    // Whether it was let go shows only in what is left: all of the answer, or not.
-    let mut all = Vec::new();
-    let drained = timeout_at(end + DRIP * 2, socket.read_to_end(&mut all)).await;
-    let way = match drained {
-        Ok(Ok(_)) => format!("cut with less than {} KiB", (all.len() >> 10).next_power_of_two().max(1)),
-        Ok(Err(_)) => "cut".to_owned(),
-        Err(_) => "still served".to_owned(),
-    };
-    (way, start.elapsed())
+    None
+}
+
+/// When the gateway had all of so many connections, and when it had next to none of them any more: its gauge.
+async fn let_go(admin: SocketAddr, number: usize) -> Outcome<Option<(Duration, Duration)>> {
+    let (start, mut all_there) = (Instant::now(), None);
+    while start.elapsed() < SIEGE {
+        let metrics = text(ATTACKER, admin, &request("GET /metrics", &["Connection: close"], "")).await?;
+        let gauge = metrics.lines().find_map(|line| line.strip_prefix("portcullis_connections "));
+        let open: f64 = gauge.ok_or("no portcullis_connections in /metrics")?.trim().parse()?;
+        let most = f64::from(u32::try_from(number)?) * 0.95;
+        match all_there {
+            None if open >= most => all_there = Some(start.elapsed()),
+            Some(there) if open < most / 10.0 => return Ok(Some((there, start.elapsed()))),
+            _ => {}
+        }
+        sleep(SAMPLE).await;
+    }
+    Ok(None)
 }
 
 /// A connection that takes little at a time.

@@ -21,6 +21,8 @@ use super::{Outcome, head::read_head, process::Process};
 
 /// Bytes of an answer to `…/large`: more than all buffers between it and its reader.
 const LARGE: usize = 16 << 20;
+/// What answers are made of: one of these, most often.
+const PIECE: &[u8] = &[b'x'; 1024];
 /// Between two pieces of a stream.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -102,9 +104,14 @@ impl Api {
             connection.write_all(open.as_bytes()).await?;
             return stream(connection, path, b"c\r\ndata: tick\n\n\r\n").await;
         }
-        let length = if path.ends_with("/large") { LARGE } else { 1024 };
+        let pieces = if path.ends_with("/large") { LARGE / PIECE.len() } else { 1 };
+        let length = pieces * PIECE.len();
         let head = format!("HTTP/1.1 200 OK\r\nX-Server: {}\r\nContent-Length: {length}\r\n\r\n", self.name);
-        connection.write_all(&[head.into_bytes(), vec![b'x'; length]].concat()).await
+        connection.write_all(&[head.as_bytes(), PIECE].concat()).await?;
+        for _ in 1..pieces {
+            connection.write_all(PIECE).await?;
+        }
+        Ok(())
     }
 }
 

@@ -54,6 +54,15 @@ pub(super) async fn connect(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStr
     Ok(stream)
 }
 
+/// All that comes, until the other side closes.
+pub(super) async fn text(from: Ipv4Addr, to: SocketAddr, request: &[u8]) -> io::Result<String> {
+    let mut socket = connect(from, to).await?;
+    socket.write_all(request).await?;
+    let mut text = String::new();
+    socket.read_to_string(&mut text).await?;
+    Ok(text)
+}
+
 /// A connection that stays open between requests.
 pub(super) struct Connection {
     socket: TcpStream,
