@@ -3,15 +3,14 @@
 use std::{
     fs::{self, File},
     net::SocketAddr,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    path::PathBuf,
 };
 
-use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
     Outcome,
+    command::{made, portcullis},
     process::{Process, free_address},
 };
 
@@ -27,10 +26,10 @@ impl Gateway {
     pub(super) fn prepare(upstream: SocketAddr) -> Outcome<Self> {
         let mut gateway = Self { folder: TempDir::new()?, upstream, token: String::new() };
         let (config, _) = gateway.configure(false)?;
-        let organization = made(&config, &["org", "create", "Acme"], "id")?;
+        let [organization] = made(&config, &["org", "create", "Acme"], ["id"])?;
         let client = ["client", "create", "--org", &organization, "--name", "exporter", "--scope", "orders:read"];
-        let client = made(&config, &client, "client_id")?;
-        gateway.token = made(&config, &["token", "issue", "--client", &client], "access_token")?;
+        let [client] = made(&config, &client, ["client_id"])?;
+        [gateway.token] = made(&config, &["token", "issue", "--client", &client], ["access_token"])?;
         Ok(gateway)
     }
 
@@ -61,25 +60,4 @@ impl Gateway {
         fs::write(&path, text)?;
         Ok((path, public))
     }
-}
-
-/// The built binary with this configuration.
-fn portcullis(config: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command.env_clear().arg("-c").arg(config);
-    command
-}
-
-/// Runs a verb, and gives back this field of what it made.
-fn made(config: &Path, verb: &[&str], field: &str) -> Outcome<String> {
-    let output = portcullis(config).args(verb).args(["--format", "json"]).stderr(Stdio::inherit()).output()?;
-    if !output.status.success() {
-        return Err(format!("portcullis {verb:?}: {}", output.status).into());
-    }
-    let made: Value = serde_json::from_slice(&output.stdout)?;
-    Ok(made
-        .get(field)
-        .and_then(Value::as_str)
-        .ok_or_else(|| format!("portcullis {verb:?} gave no {field}"))?
-        .to_owned())
 }

@@ -12,7 +12,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::upstream::BODY;
+use super::{head::read_head, upstream::BODY};
 
 /// Connections at once.
 const CONNECTIONS: usize = 8;
@@ -74,21 +74,6 @@ async fn ask_until(to: SocketAddr, request: String, end: Instant) -> io::Result<
         answers += 1;
     }
     Ok(answers)
-}
-
-/// Reads until a whole head is there, and gives back its length; nothing if the other side closed before it began.
-pub(super) async fn read_head(connection: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<Option<usize>> {
-    loop {
-        if let Some(at) = received.windows(4).position(|four| four == b"\r\n\r\n") {
-            return Ok(Some(at + 4));
-        }
-        let read = connection.read_buf(received).await?;
-        match (read, received.is_empty()) {
-            (0, true) => return Ok(None),
-            (0, false) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            _ => {}
-        }
-    }
 }
 
 async fn more(connection: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<()> {

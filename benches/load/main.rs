@@ -10,8 +10,10 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are what this is for")]
 
+mod command;
 mod gateway;
 mod generator;
+mod head;
 mod pass_through;
 mod process;
 mod upstream;

@@ -59,9 +59,14 @@ impl Process {
         Ok(process)
     }
 
+    /// Its number.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has used so far, all of its threads together.
     pub(super) fn cpu(&self) -> Outcome<Cpu> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
         // The fields from the third on; the second is the name in brackets, which may hold anything (proc(5)).
         let fields = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ')).ok_or("no fields in /proc/PID/stat")?;
         let mut times = fields.skip(11).map(|ticks| ticks.parse::<f64>().map(|ticks| ticks / TICKS_PER_SECOND));

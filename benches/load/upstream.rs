@@ -8,7 +8,7 @@ use tokio::{
     runtime::Builder,
 };
 
-use super::{Outcome, generator::read_head};
+use super::{Outcome, head::read_head};
 
 /// Bytes of each answer's body.
 pub(super) const BODY: usize = 1024;

@@ -32,6 +32,10 @@ const LAST_ARRIVALS: Duration = Duration::from_millis(100);
 /// When the system asks whether a silent peer is still there, how often then, and how often in vain.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_mins(1), Duration::from_secs(10), 5);
 
+/// How many connections may wait to be accepted, as far as the system allows (`net.core.somaxconn`). Where a burst fills
+/// the queue, clients that came in time are not known here, or a second later.
+const QUEUE: i32 = 4096;
+
 /// What each connection comes through.
 pub(super) struct Entrance {
     pub(super) door: Arc<Door>,
@@ -44,10 +48,12 @@ pub(super) struct Entrance {
     pub(super) patience: Duration,
 }
 
-/// Sets what every connection of a listener inherits from it: no waiting for more to send, and a look now and then
-/// whether the peer is still there.
+/// Makes room for connections that wait to be accepted, and sets what each inherits from its listener: no waiting for
+/// more to send, and a look now and then whether the peer is still there.
 pub(super) fn tune(listener: &net::TcpListener) -> io::Result<()> {
     let (idle, interval, count) = KEEPALIVE;
+    // It listens already, with the short queue of the standard library: this makes it longer.
+    rustix::net::listen(listener, QUEUE)?;
     sockopt::set_tcp_nodelay(listener, true)?;
     sockopt::set_socket_keepalive(listener, true)?;
     sockopt::set_tcp_keepidle(listener, idle)?;
@@ -160,5 +166,18 @@ mod tests {
         assert!(socket.nodelay().unwrap());
         assert!(sockopt::socket_keepalive(&socket).unwrap());
         assert_eq!(sockopt::tcp_keepidle(&socket).unwrap(), KEEPALIVE.0);
+    }
+
+    #[test]
+    fn a_burst_of_connections_waits_to_be_accepted() {
+        let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+        tune(&listener).unwrap();
+        let address = listener.local_addr().unwrap();
+        // Above the 128 of the standard library. One too many would take a second at least.
+        let connect = || net::TcpStream::connect_timeout(&address, Duration::from_millis(900)).unwrap();
+        let burst: Vec<_> = (0..400).map(|_| connect()).collect();
+        for _ in &burst {
+            listener.accept().unwrap();
+        }
     }
 }

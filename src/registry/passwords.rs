@@ -4,6 +4,7 @@
 //! (rotation, deletion, expiry) is asked of the registry each time, before the hash is looked at.
 
 use std::{
+    cell::RefCell,
     panic::{self, AssertUnwindSafe},
     sync::{
         Arc, Mutex, PoisonError,
@@ -14,8 +15,11 @@ use std::{
 };
 
 use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::{
+        self, CustomizedPasswordHasher, PasswordHasher, PasswordVerifier,
+        phc::{Output, ParamsString, PasswordHash, Salt},
+    },
 };
 use quick_cache::sync::Cache;
 use ring::digest;
@@ -39,7 +43,7 @@ const REMEMBERED: usize = 100_000;
 #[error("too many password checks at once; try again in a second")]
 pub struct PasswordsBusy;
 
-type Job = Box<dyn FnOnce(&Argon2<'_>) + Send>;
+type Job = Box<dyn FnOnce(&Hasher) + Send>;
 /// A hash and a secret that belong together, as one fixed-size key.
 type Pair = [u8; 32];
 
@@ -60,13 +64,14 @@ impl Passwords {
     /// # Errors
     /// The reason, if the threads cannot be started or argon2 refuses to work.
     pub fn start(threads: usize) -> Result<Self, String> {
-        let argon2 = argon2().map_err(|error| error.to_string())?;
+        let argon2 = Hasher::new().map_err(|error| error.to_string())?;
         let threads = threads.max(1);
         let (jobs, queue) = mpsc::sync_channel::<Job>(WAITING_PER_THREAD * threads);
         let queue = Arc::new(Mutex::new(queue));
         let waiting = Arc::new(AtomicUsize::new(0));
         for number in 0..threads {
-            let (queue, waiting, argon2) = (queue.clone(), waiting.clone(), argon2.clone());
+            let (queue, waiting) = (queue.clone(), waiting.clone());
+            let argon2 = Hasher::new().map_err(|error| error.to_string())?;
             thread::Builder::new()
                 .name(format!("argon2-{number}"))
                 .spawn(move || work(&queue, &waiting, &argon2))
@@ -135,7 +140,7 @@ impl Passwords {
 
     async fn compute<T: Send + 'static>(
         &self,
-        computation: impl FnOnce(&Argon2<'_>) -> T + Send + 'static,
+        computation: impl FnOnce(&Hasher) -> T + Send + 'static,
     ) -> Result<T, PasswordsBusy> {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |argon2| {
@@ -159,7 +164,7 @@ impl std::fmt::Debug for Passwords {
     }
 }
 
-fn work(queue: &Mutex<mpsc::Receiver<Job>>, waiting: &AtomicUsize, argon2: &Argon2<'_>) {
+fn work(queue: &Mutex<mpsc::Receiver<Job>>, waiting: &AtomicUsize, argon2: &Hasher) {
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
@@ -169,17 +174,64 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, waiting: &AtomicUsize, argon2: &Argo
     }
 }
 
-fn argon2() -> Result<Argon2<'static>, argon2::Error> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+/// Argon2id with the memory that it works in, which is taken once and kept. An allocator that gets it back after each
+/// computation cuts pieces off it, and takes it from the system several times over.
+struct Hasher {
+    params: Params,
+    memory: RefCell<Vec<Block>>,
 }
 
-fn hash(argon2: &Argon2<'_>, secret: &SecretText) -> Option<HashedSecret> {
+impl Hasher {
+    fn new() -> Result<Self, argon2::Error> {
+        Ok(Self { params: Params::new(MEMORY_KIB, PASSES, LANES, None)?, memory: RefCell::default() })
+    }
+}
+
+impl PasswordHasher<PasswordHash> for Hasher {
+    fn hash_password_with_salt(&self, password: &[u8], salt: &[u8]) -> password_hash::Result<PasswordHash> {
+        self.hash_password_customized(password, salt, None, None, self.params.clone())
+    }
+}
+
+impl CustomizedPasswordHasher<PasswordHash> for Hasher {
+    type Params = Params;
+
+    fn hash_password_customized(
+        &self,
+        password: &[u8],
+        salt: &[u8],
+        algorithm: Option<&str>,
+        version: Option<u32>,
+        params: Params,
+    ) -> password_hash::Result<PasswordHash> {
+        let algorithm = algorithm.map_or(Ok(Algorithm::Argon2id), Algorithm::try_from)?;
+        let version = version.map_or(Ok(Version::V0x13), Version::try_from)?;
+        let (salt, text) = (Salt::new(salt)?, ParamsString::try_from(&params)?);
+        let (length, blocks) = (params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN), params.block_count());
+        let mut memory = self.memory.try_borrow_mut().map_err(|_| password_hash::Error::Internal)?;
+        if memory.len() < blocks {
+            memory.resize(blocks, Block::new());
+        }
+        let argon2 = Argon2::new(algorithm, version, params);
+        let mut output = [0; Output::MAX_LENGTH];
+        let output = output.get_mut(..length).ok_or(password_hash::Error::OutputSize)?;
+        argon2.hash_password_into_with_memory(password, &salt, output, memory.as_mut_slice())?;
+        Ok(PasswordHash {
+            algorithm: algorithm.ident(),
+            version: Some(version.into()),
+            params: text,
+            salt: Some(salt),
+            hash: Some(Output::new(output)?),
+        })
+    }
+}
+
+fn hash(argon2: &Hasher, secret: &SecretText) -> Option<HashedSecret> {
     argon2.hash_password(secret.expose().as_bytes()).ok().map(|phc| HashedSecret::from_phc(phc.to_string()))
 }
 
 /// Verification takes the costs from the stored text: one that asks for more than ours is not one of ours.
-fn verify(argon2: &Argon2<'_>, hashed: &HashedSecret, secret: &SecretText) -> bool {
+fn verify(argon2: &Hasher, hashed: &HashedSecret, secret: &SecretText) -> bool {
     let Ok(phc) = PasswordHash::new(hashed.as_phc()) else { return false };
     let Ok(params) = Params::try_from(&phc) else { return false };
     params.m_cost() <= MEMORY_KIB
@@ -212,7 +264,7 @@ mod tests {
     fn hold_up(passwords: &Passwords) -> mpsc::Sender<()> {
         let (hold, release) = mpsc::channel();
         let (started, has_started) = mpsc::channel();
-        let job = move |_: &Argon2<'_>| {
+        let job = move |_: &Hasher| {
             let _ = started.send(());
             let _ = release.recv();
         };
@@ -226,7 +278,7 @@ mod tests {
     async fn the_right_secret_is_verified_and_another_is_not() {
         let passwords = Passwords::start(2).unwrap();
         let ((right, right_digest), (wrong, wrong_digest)) = (secret(), secret());
-        let hashed = hash(&argon2().unwrap(), &right).unwrap();
+        let hashed = hash(&Hasher::new().unwrap(), &right).unwrap();
         assert!(hashed.as_phc().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(!passwords.remembers(&hashed, right_digest));
         assert!(passwords.verify(&hashed, &right, right_digest).await.unwrap());
@@ -239,7 +291,7 @@ mod tests {
     async fn a_verified_credential_is_known_again_without_a_computation() {
         let passwords = Passwords::start(1).unwrap();
         let (right, digest) = secret();
-        let verified = hash(&argon2().unwrap(), &right).unwrap();
+        let verified = hash(&Hasher::new().unwrap(), &right).unwrap();
         assert!(passwords.verify(&verified, &right, digest).await.unwrap());
         // So is one that was just made.
         let made = passwords.hash(right.clone(), digest).await.unwrap();
@@ -280,9 +332,27 @@ mod tests {
         assert_eq!(passwords.refuse(&secret().0).await, Ok(false));
     }
 
+    #[test]
+    fn each_computation_works_in_the_same_memory_and_comes_to_what_the_library_does() {
+        let argon2 = Hasher::new().unwrap();
+        let library = Argon2::new(Algorithm::Argon2id, Version::V0x13, argon2.params.clone());
+        let (right, wrong) = (secret().0, secret().0);
+        let first = hash(&argon2, &right).unwrap();
+        let place = argon2.memory.borrow().as_ptr();
+        let second = hash(&argon2, &right).unwrap();
+        assert_ne!(first.as_phc(), second.as_phc(), "each has a salt of its own");
+        for hashed in [&first, &second] {
+            library.verify_password(right.expose().as_bytes(), hashed.as_phc()).unwrap();
+            assert!(verify(&argon2, hashed, &right) && !verify(&argon2, hashed, &wrong));
+        }
+        let theirs = HashedSecret::from_phc(library.hash_password(right.expose().as_bytes()).unwrap().to_string());
+        assert!(verify(&argon2, &theirs, &right) && !verify(&argon2, &theirs, &wrong));
+        assert_eq!(argon2.memory.borrow().as_ptr(), place);
+    }
+
     #[tokio::test]
     async fn hashes_that_ask_for_more_work_than_ours_are_not_computed() {
-        let argon2 = argon2().unwrap();
+        let argon2 = Hasher::new().unwrap();
         let (right, _) = secret();
         let hashed = hash(&argon2, &right).unwrap();
         let heavy = HashedSecret::from_phc(hashed.as_phc().replace("t=2", "t=2000"));

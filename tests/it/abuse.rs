@@ -133,3 +133,21 @@ fn what_is_about_users_is_not_implemented_at_both_listeners() {
     }
     assert!(upstream.take().is_empty());
 }
+
+#[test]
+fn password_checks_take_their_memory_once() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&api(&upstream));
+    let client = gateway.client(&["a"]);
+    let wrong = Client { secret: gateway.client(&["a"]).secret, ..client };
+    let memory = || gateway.metric("process_resident_memory_bytes");
+    let before = memory();
+    for from in 0..20 {
+        assert_eq!(ask_for_a_token(from, gateway.public, &wrong).status, 401);
+    }
+    // 19 MiB for each thread that checks passwords, of which there is one for each core.
+    let threads = std::thread::available_parallelism().unwrap().get();
+    let bound = f64::from(u32::try_from(threads * 20 + 20).unwrap()) * 1024.0 * 1024.0;
+    let grown = memory() - before;
+    assert!(grown < bound, "{grown} bytes, of {bound}");
+}
