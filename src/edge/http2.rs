@@ -10,7 +10,7 @@ mod preface;
 mod socket;
 mod stream;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::Method;
 use pingora::{
@@ -33,7 +33,7 @@ pub(super) use preface::Opening;
 pub(super) use socket::MeteredSocket;
 
 use self::stream::WatchedStream;
-use super::{ServerSettings, door::Door, watch::Watch};
+use super::{ServerSettings, door::Door, places::Share, refusals, watch::Watch};
 
 /// Streams of one connection at a time.
 const STREAMS: u32 = 100;
@@ -58,6 +58,7 @@ pub(super) async fn serve(door: &Arc<Door>, socket: MeteredSocket, shutdown: &Sh
         proxy_digest: socket.get_proxy_digest(),
         socket_digest: socket.get_socket_digest(),
     });
+    let peer = digest.socket_digest.as_ref().and_then(|digest| digest.peer_addr()?.as_inet().copied());
     let Ok(mut connection) = handshake(Box::new(socket), Some(options(&door.settings))).await else { return };
     let (mut streams, mut stopping) = (JoinSet::new(), shutdown.clone());
     let (mut malformed, mut closing) = (0, false);
@@ -74,9 +75,15 @@ pub(super) async fn serve(door: &Arc<Door>, socket: MeteredSocket, shutdown: &Sh
             }
             accepted = HttpSession::from_h2_conn(&mut connection, digest.clone()) => match accepted {
                 Ok(Some(H2Accept::Session(session))) => {
-                    streams.spawn(serve_stream(door.clone(), session, shutdown.clone()));
+                    let place = if streams.is_empty() { Room::Own } else { Room::another(door, peer) };
+                    streams.spawn(serve_stream(door.clone(), session, place, shutdown.clone()));
                 }
-                Ok(Some(H2Accept::Rejected)) if malformed < MAX_MALFORMED => malformed += 1,
+                Ok(Some(H2Accept::Rejected)) if malformed < MAX_MALFORMED => {
+                    malformed += 1;
+                    // Nothing is known of it but that.
+                    let refusal = refusals::bad_request("The request's head is malformed.");
+                    door.note(&refusal, None, peer, Duration::ZERO);
+                }
                 // It is at its end, or broken.
                 Ok(_) | Err(_) => break,
             },
@@ -112,15 +119,36 @@ fn options(settings: &ServerSettings) -> H2Options {
     options
 }
 
+/// The place that a stream has.
+enum Room {
+    /// Its connection's, in which it is alone.
+    Own,
+    /// One of its own, beside others.
+    Beside { _share: Share },
+    /// None is left.
+    None,
+}
+
+impl Room {
+    fn another(door: &Door, peer: Option<SocketAddr>) -> Self {
+        peer.and_then(|peer| door.places.share(peer)).map_or(Self::None, |share| Self::Beside { _share: share })
+    }
+}
+
 /// Serves one stream, which pingora may not keep longer than its clock allows.
-async fn serve_stream(door: Arc<Door>, session: HttpSession, shutdown: ShutdownWatch) {
-    if session.req_header().method == Method::CONNECT {
+async fn serve_stream(door: Arc<Door>, session: HttpSession, room: Room, shutdown: ShutdownWatch) {
+    let refusal = match room {
+        Room::None => Some(refusals::no_place()),
         // pingora would answer in bare words.
-        return door.refuse_method(ServerSession::new_http2(session)).await;
+        _ if session.req_header().method == Method::CONNECT => Some(refusals::unknown_method(&door.settings.methods)),
+        _ => None,
+    };
+    if let Some(refusal) = refusal {
+        return door.refuse_stream(ServerSession::new_http2(session), &refusal).await;
     }
     let settings = &door.settings;
     let watch = Arc::new(Watch::new(settings.header_timeout, settings.idle_timeout));
-    let session = ServerSession::new_custom(Box::new(WatchedStream::new(session, watch.clone())));
+    let session = ServerSession::new_custom(Box::new(WatchedStream::new(session, watch.clone(), settings)));
     let _ended = watch.clone().guard(door.proxy.process_new_http(session, &shutdown)).await;
     let left = watch.left();
     if watch.was_cut().is_some() {

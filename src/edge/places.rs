@@ -1,4 +1,7 @@
 //! How many connections there may be: in all, and from one address.
+//!
+//! Each may need one to a server behind. So does each stream of HTTP/2: the first one of a connection has its place, those
+//! beside it take places of their own.
 
 use std::{
     collections::HashMap,
@@ -26,9 +29,14 @@ pub(super) struct Places {
     metrics: Arc<Metrics>,
 }
 
-/// A place that is taken until this is dropped.
+/// The place of a connection, until this is dropped.
 pub(super) struct Place {
     _open: OpenConnection,
+    _share: Share,
+}
+
+/// One of all places, and of its sender's, until this is dropped.
+pub(super) struct Share {
     _one_of_all: OwnedSemaphorePermit,
     sender: Option<(Arc<Places>, IpAddr)>,
 }
@@ -41,14 +49,16 @@ impl Places {
 
     /// A place for one more connection from there; none, which is counted, if there is no room.
     pub(super) fn take(self: &Arc<Self>, peer: SocketAddr) -> Option<Place> {
-        let place = self.find(peer.ip().to_canonical());
-        if place.is_none() {
+        let Some(share) = self.share(peer) else {
             self.metrics.connections_refused.inc();
-        }
-        place
+            return None;
+        };
+        Some(Place { _open: self.metrics.open_connection(), _share: share })
     }
 
-    fn find(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    /// A place for one more stream beside others of a connection from there; none if there is no room.
+    pub(super) fn share(self: &Arc<Self>, peer: SocketAddr) -> Option<Share> {
+        let address = peer.ip().to_canonical();
         let one_of_all = self.all.clone().try_acquire_owned().ok()?;
         let sender = if is_proxy(address, &self.exempt) {
             None
@@ -63,7 +73,7 @@ impl Places {
             drop(held);
             Some((self.clone(), sender))
         };
-        Some(Place { _open: self.metrics.open_connection(), _one_of_all: one_of_all, sender })
+        Some(Share { _one_of_all: one_of_all, sender })
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -71,7 +81,7 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for Share {
     fn drop(&mut self) {
         let Some((places, sender)) = &self.sender else { return };
         let mut held = places.held();
@@ -130,6 +140,17 @@ mod tests {
         drop(held);
         assert!(take(&places, "192.0.2.3").is_some());
         assert_eq!(places.metrics.connections.get(), 0);
+    }
+
+    #[test]
+    fn a_stream_beside_another_takes_a_place_as_a_connection_does() {
+        let places = places(3, 2);
+        let _connection = take(&places, "192.0.2.1").unwrap();
+        let stream = places.share("192.0.2.1:2".parse().unwrap()).unwrap();
+        assert!(places.share("192.0.2.1:3".parse().unwrap()).is_none() && take(&places, "192.0.2.1").is_none());
+        assert_eq!((places.metrics.connections.get(), places.metrics.connections_refused.get()), (1, 1));
+        drop(stream);
+        assert!(places.share("192.0.2.1:4".parse().unwrap()).is_some());
     }
 
     #[test]
