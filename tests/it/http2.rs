@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Gateway, Upstream, run, text};
+use crate::support::{Authority, Gateway, Upstream, run, text};
 
 fn gateway(upstream: &Upstream) -> Gateway {
     let api =
@@ -18,16 +18,21 @@ fn gateway(upstream: &Upstream) -> Gateway {
 
 /// What curl says to these arguments: the body, and then the version and the status. Nothing where there is none.
 fn curl(gateway: &Gateway, path: &str, arguments: &[&str], input: &str) -> Option<String> {
+    let url = format!("http://{}{path}", gateway.public);
+    curl_at(&url, &[&["--http2-prior-knowledge"], arguments].concat(), input)
+}
+
+fn curl_at(url: &str, arguments: &[&str], input: &str) -> Option<String> {
     let version = Command::new("curl").arg("--version").output();
     if !version.is_ok_and(|version| text(&version.stdout).contains(" HTTP2")) {
         let _ = writeln!(std::io::stderr(), "SKIPPED: there is no curl here that speaks HTTP/2");
         return None;
     }
     let mut curl = Command::new("curl");
-    curl.args(["--http2-prior-knowledge", "--silent", "--show-error", "--max-time", "20"])
+    curl.args(["--silent", "--show-error", "--max-time", "20"])
         .args(["--write-out", " HTTP/%{http_version} %{http_code}"])
         .args(arguments)
-        .arg(format!("http://{}{path}", gateway.public));
+        .arg(url);
     let output = run(&mut curl, input);
     assert!(output.status.success(), "{output:?}");
     Some(text(&output.stdout))
@@ -56,6 +61,31 @@ fn curl_gets_its_answers_over_http_2() {
     let answer = curl(&gateway, "/oauth2/tokens", &form, "").unwrap();
     assert!(answer.contains("access_token") && answer.ends_with(" HTTP/2 200"), "no token");
     assert!(upstream.take().is_empty());
+}
+
+#[test]
+fn curl_agrees_on_http_2_under_tls() {
+    let upstream = Upstream::start();
+    let authority = Authority::new();
+    let api = format!(
+        "[upstreams.api]\nservers = [\"{}\"]\n[[upstreams.api.rules]]\naccess = \"public\"\n",
+        upstream.address
+    );
+    let mut gateway = Gateway::prepare("tls = { cert = 'one.pem', key = 'one-key.pem' }", &api);
+    authority.sign(&[&gateway.public.ip().to_string()]).write(gateway.folder.path(), "one");
+    let trusted = gateway.folder.path().join("ca.pem");
+    std::fs::write(&trusted, authority.pem()).unwrap();
+    gateway.launch();
+    let url = format!("https://{}/x", gateway.public);
+    let trust = ["--cacert", trusted.to_str().unwrap()];
+    for (wanted, version) in [("--http2", "2"), ("--http1.1", "1.1")] {
+        let body = "x".repeat(200_000);
+        let arguments = [&trust[..], &[wanted, "--data-binary", "@-"]].concat();
+        let Some(answer) = curl_at(&url, &arguments, &body) else { return };
+        assert_eq!(answer, format!("ok HTTP/{version} 200"));
+        let seen = upstream.one();
+        assert_eq!((seen.header("x-forwarded-proto"), seen.body.len()), (Some("https"), body.len()));
+    }
 }
 
 /// A frame as it is on the wire (RFC 9113 section 4.1).
