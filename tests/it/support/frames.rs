@@ -124,23 +124,21 @@ impl FrameConnection {
 fn status(head: &[u8]) -> u16 {
     match *head {
         [known @ 0x88..=0x8e, ..] => [200, 204, 206, 304, 400, 404, 500][usize::from(known - 0x88)],
-        [0x48 | 0x08, 0x03, a, b, c, ..] => String::from_utf8(vec![a, b, c]).unwrap().parse().unwrap(),
-        [0x48 | 0x08, coded, ref rest @ ..] if coded & 0x80 != 0 => digits(&rest[..usize::from(coded & 0x7f)]),
+        [0x08 | 0x48, 0x03, a, b, c, ..] => String::from_utf8(vec![a, b, c]).unwrap().parse().unwrap(),
+        [0x08 | 0x48, coded, ref rest @ ..] if coded & 0x80 != 0 => digits(&rest[..usize::from(coded & 0x7f)]),
         _ => panic!("no status in {head:?}"),
     }
 }
 
 fn digits(coded: &[u8]) -> u16 {
-    let bits: String = coded.iter().map(|byte| format!("{byte:08b}")).collect();
-    let (mut rest, mut number) = (bits.as_str(), 0);
+    let bits = coded.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+    let (mut left, mut number) = (8 * coded.len(), 0);
     for _ in 0..3 {
         // 0, 1 and 2 have five bits; the others have six, and begin with 011001.
-        let short = u16::from_str_radix(&rest[..5], 2).unwrap();
-        let (length, digit) = match short {
-            0..=2 => (5, short),
-            _ => (6, u16::from_str_radix(&rest[..6], 2).unwrap() - 0b01_1001 + 3),
-        };
-        (rest, number) = (&rest[length..], number * 10 + digit);
+        let short = (bits >> (left - 5)) & 0b1_1111;
+        let digit = if short > 2 { ((bits >> (left - 6)) & 0b11_1111) - 0b01_1001 + 3 } else { short };
+        left -= if short > 2 { 6 } else { 5 };
+        number = number * 10 + digit;
     }
-    number
+    u16::try_from(number).unwrap()
 }
