@@ -132,10 +132,7 @@ impl Exchange {
         let turn = *attempt.turn.get_or_insert_with(|| upstream.next_turn());
         let pick = upstream.pick(Request { turn, caller: &caller, tried: &attempt.tried })?;
         self.record.sent.get_or_insert_with(Instant::now);
-        let mut peer = attempt.pick.insert(pick).peer(takes_over);
-        // A connection that is just closing would refuse it once more: those of second attempts are others.
-        peer.group_key = peer.group_key.wrapping_add(u64::from(attempt.refused));
-        Some(peer)
+        Some(attempt.pick.insert(pick).peer(takes_over))
     }
 
     /// The client, or the address of one that is not known.

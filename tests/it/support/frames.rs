@@ -81,6 +81,11 @@ impl FrameConnection {
         let _cut = self.0.write_all(bytes);
     }
 
+    /// What sends beside whoever reads.
+    pub(crate) fn sender(&self) -> TcpStream {
+        self.0.try_clone().unwrap()
+    }
+
     /// The next frame: its kind, flags, stream and payload; nothing at the end.
     pub(crate) fn frame(&mut self) -> Option<(u8, u8, u32, Vec<u8>)> {
         let mut head = [0; 9];
