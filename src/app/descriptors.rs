@@ -7,7 +7,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const OWN: usize = 64;
 /// For the private listener: many for those who run the gateway.
 const PRIVATE: usize = 512;
-/// Each client may need its own, one to an upstream, and one to an upstream that is kept for later.
+/// Each client may need its own, one to an upstream, and one to an upstream that is kept for later. So may each stream of
+/// HTTP/2 beside others, which therefore takes a place as a connection does.
 const PER_CLIENT: usize = 3;
 
 /// How many descriptors the process may have.

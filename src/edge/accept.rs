@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{Live, client_socket::ClientSocket, door::Door, places::Places};
+use super::{Live, client_socket::ClientSocket, door::Door};
 
 /// How long to wait before accepting again when the system gives no more connections (descriptors, memory).
 const BREATH: Duration = Duration::from_millis(100);
@@ -39,7 +39,6 @@ const QUEUE: i32 = 4096;
 /// What each connection comes through.
 pub(super) struct Entrance {
     pub(super) door: Arc<Door>,
-    pub(super) places: Arc<Places>,
     /// Holds the certificates.
     pub(super) live: Arc<ArcSwap<Live>>,
     /// Whether the door speaks TLS; fixed, whatever a reload brings.
@@ -114,7 +113,7 @@ async fn told_to_stop(stopping: &mut ShutdownWatch) {
 impl Entrance {
     /// Serves a connection in a task of its own. One too many is closed at once.
     fn admit(self: &Arc<Self>, socket: TcpStream, peer: SocketAddr, shutdown: &ShutdownWatch) {
-        let Some(place) = self.places.take(peer) else { return };
+        let Some(place) = self.door.places.take(peer) else { return };
         let (entrance, shutdown) = (self.clone(), shutdown.clone());
         tokio::spawn(async move {
             if let Some(stream) = entrance.open(socket, peer, &shutdown).await {

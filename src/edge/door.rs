@@ -19,6 +19,7 @@ use super::{
     exchange::Record,
     framing::{Excess, HeadSize},
     http2::{self, MeteredSocket, Opening},
+    places::Places,
     refusals,
     socket::WatchedSocket,
     watch::{Cut, Watch},
@@ -29,6 +30,7 @@ use crate::{model::RequestId, observe::Metrics, web::Refusal};
 pub(super) struct Door {
     pub(super) proxy: Arc<HttpProxy<Gateway>>,
     pub(super) settings: Arc<ServerSettings>,
+    pub(super) places: Arc<Places>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) access_log: bool,
 }
@@ -74,25 +76,27 @@ impl Door {
         let _never_reused = self.proxy.process_new(Box::new(socket), shutdown).await;
     }
 
-    /// Answers a stream whose method pingora would refuse in words of its own.
-    pub(super) async fn refuse_method(&self, mut session: ServerSession) {
-        let refusal = refusals::unknown_method(&self.settings.methods);
+    /// Answers a stream that pingora may not see.
+    pub(super) async fn refuse_stream(&self, mut session: ServerSession, refusal: &Refusal) {
         let id = RequestId::random().ok();
         let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
-        let mut record = Record::new(self.metrics.clone(), self.access_log);
-        record.refused(&refusal, peer, Duration::ZERO);
-        record.write(id.as_ref(), refusal.status.as_u16());
+        self.note(refusal, id.as_ref(), peer, Duration::ZERO);
         // Whoever cannot be told has gone.
-        let _gone = answer::refuse(&mut session, &refusal, id.as_ref()).await;
+        let _gone = answer::refuse(&mut session, refusal, id.as_ref()).await;
+    }
+
+    /// Leaves the record of a request that no phase saw.
+    pub(super) fn note(&self, refusal: &Refusal, id: Option<&RequestId>, peer: Option<SocketAddr>, took: Duration) {
+        let mut record = Record::new(self.metrics.clone(), self.access_log);
+        record.refused(refusal, peer, took);
+        record.write(id, refusal.status.as_u16());
     }
 
     /// What answers a head that is refused before any phase: there is no request then, only its refusal and its record.
     fn apologise(&self, status: u16, size: HeadSize, peer: Option<SocketAddr>, took: Duration) -> Bytes {
         let refusal = refusal(status, size, &self.settings);
         let id = RequestId::random().ok();
-        let mut record = Record::new(self.metrics.clone(), self.access_log);
-        record.refused(&refusal, peer, took);
-        record.write(id.as_ref(), refusal.status.as_u16());
+        self.note(&refusal, id.as_ref(), peer, took);
         answer::wire(&answer::response(&refusal, id.as_ref()), id.as_ref(), true)
     }
 }

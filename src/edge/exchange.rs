@@ -175,7 +175,7 @@ impl Exchange {
                 self.record.cut = Some("token_ended");
                 self.token_ended.take()
             }
-            Some(Cut::Silence | Cut::Gone) | None => None,
+            Some(Cut::Silence | Cut::Gone | Cut::Needless) | None => None,
         };
         let mut status = self.record.begun;
         if let (None, Some(refusal)) = (status, refusal) {

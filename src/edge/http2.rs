@@ -10,7 +10,7 @@ mod preface;
 mod socket;
 mod stream;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::Method;
 use pingora::{
@@ -33,7 +33,7 @@ pub(super) use preface::Opening;
 pub(super) use socket::MeteredSocket;
 
 use self::stream::WatchedStream;
-use super::{ServerSettings, door::Door, watch::Watch};
+use super::{ServerSettings, door::Door, places::Beside, refusals, watch::Watch};
 
 /// Streams of one connection at a time.
 const STREAMS: u32 = 100;
@@ -58,9 +58,11 @@ pub(super) async fn serve(door: &Arc<Door>, socket: MeteredSocket, shutdown: &Sh
         proxy_digest: socket.get_proxy_digest(),
         socket_digest: socket.get_socket_digest(),
     });
+    let peer = digest.socket_digest.as_ref().and_then(|digest| digest.peer_addr()?.as_inet().copied());
     let Ok(mut connection) = handshake(Box::new(socket), Some(options(&door.settings))).await else { return };
     let (mut streams, mut stopping) = (JoinSet::new(), shutdown.clone());
     let (mut malformed, mut closing) = (0, false);
+    let mut requests_left = door.settings.max_requests_per_connection;
     let mut rests_until = from_now(door.settings.idle_timeout);
     loop {
         tokio::select! {
@@ -74,9 +76,20 @@ pub(super) async fn serve(door: &Arc<Door>, socket: MeteredSocket, shutdown: &Sh
             }
             accepted = HttpSession::from_h2_conn(&mut connection, digest.clone()) => match accepted {
                 Ok(Some(H2Accept::Session(session))) => {
-                    streams.spawn(serve_stream(door.clone(), session, shutdown.clone()));
+                    let place = if streams.is_empty() { Room::Own } else { Room::another(door, peer) };
+                    streams.spawn(serve_stream(door.clone(), session, place, shutdown.clone()));
+                    requests_left = requests_left.saturating_sub(1);
+                    if requests_left == 0 && !closing {
+                        connection.graceful_shutdown();
+                        closing = true;
+                    }
                 }
-                Ok(Some(H2Accept::Rejected)) if malformed < MAX_MALFORMED => malformed += 1,
+                Ok(Some(H2Accept::Rejected)) if malformed < MAX_MALFORMED => {
+                    malformed += 1;
+                    // Nothing is known of it but that.
+                    let refusal = refusals::bad_request("The request's head is malformed.");
+                    door.note(&refusal, None, peer, Duration::ZERO);
+                }
                 // It is at its end, or broken.
                 Ok(_) | Err(_) => break,
             },
@@ -112,18 +125,39 @@ fn options(settings: &ServerSettings) -> H2Options {
     options
 }
 
+/// The place that a stream has.
+enum Room {
+    /// Its connection's, in which it is alone.
+    Own,
+    /// One of its own, beside others.
+    Another { _place: Beside },
+    /// None is left.
+    None,
+}
+
+impl Room {
+    fn another(door: &Door, peer: Option<SocketAddr>) -> Self {
+        peer.and_then(|peer| door.places.beside(peer)).map_or(Self::None, |place| Self::Another { _place: place })
+    }
+}
+
 /// Serves one stream, which pingora may not keep longer than its clock allows.
-async fn serve_stream(door: Arc<Door>, session: HttpSession, shutdown: ShutdownWatch) {
+async fn serve_stream(door: Arc<Door>, session: HttpSession, room: Room, shutdown: ShutdownWatch) {
     let settings = &door.settings;
-    if session.req_header().method == Method::CONNECT {
+    let refusal = match room {
+        Room::None => Some(refusals::no_place()),
         // pingora would answer in bare words.
-        let refused = door.refuse_method(ServerSession::new_http2(session));
+        _ if session.req_header().method == Method::CONNECT => Some(refusals::unknown_method(&settings.methods)),
+        _ => None,
+    };
+    if let Some(refusal) = refusal {
+        let refused = door.refuse_stream(ServerSession::new_http2(session), &refusal);
         // No clock runs for it, and its client may never make room for the answer.
         let _untold = timeout(settings.idle_timeout, refused).await;
         return;
     }
     let watch = Arc::new(Watch::new(settings.header_timeout, settings.idle_timeout));
-    let session = ServerSession::new_custom(Box::new(WatchedStream::new(session, watch.clone())));
+    let session = ServerSession::new_custom(Box::new(WatchedStream::new(session, watch.clone(), settings)));
     let _ended = watch.clone().guard(door.proxy.process_new_http(session, &shutdown)).await;
     let left = watch.left();
     if watch.was_cut().is_some() {

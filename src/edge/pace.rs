@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The pace of one direction of one connection.
+/// The pace of one direction of one connection, or of one stream of HTTP/2.
 #[derive(Debug)]
 pub(super) struct Pace {
     /// Bytes a second; 0 for any.
@@ -33,19 +33,22 @@ impl Pace {
         attempt: Poll<io::Result<T>>,
         bytes: impl FnOnce(&T) -> usize,
     ) -> Poll<io::Result<T>> {
-        match &attempt {
+        if self.lags(&attempt, bytes) { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { attempt }
+    }
+
+    /// Notes how an attempt went, `bytes` being what it brought. Whether the client is too slow.
+    pub(super) fn lags<T, E>(&mut self, attempt: &Poll<Result<T, E>>, bytes: impl FnOnce(&T) -> usize) -> bool {
+        match attempt {
             Poll::Pending => {
                 self.waiting.get_or_insert_with(Instant::now);
+                false
             }
             Poll::Ready(Ok(done)) => {
                 let waited = self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed());
-                if self.is_too_slow(bytes(done) as u64, waited) {
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-                }
+                self.is_too_slow(bytes(done) as u64, waited)
             }
-            Poll::Ready(Err(_)) => {}
+            Poll::Ready(Err(_)) => false,
         }
-        attempt
     }
 
     /// Begins anew: what comes next is another body or another answer.

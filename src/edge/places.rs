@@ -1,4 +1,7 @@
 //! How many connections there may be: in all, and from one address.
+//!
+//! Each may need one to a server behind. So does each stream of HTTP/2: the first one of a connection has its place, those
+//! beside it take places of their own, of half of all, so that connections still come in.
 
 use std::{
     collections::HashMap,
@@ -21,6 +24,8 @@ const MOST: usize = u32::MAX as usize >> 3;
 /// The places at the public door.
 pub(super) struct Places {
     all: Arc<Semaphore>,
+    /// What streams beside others may have of `all`.
+    beside: Arc<Semaphore>,
     per_address: usize,
     /// Proxies, whose connections are those of many clients.
     exempt: Vec<IpNet>,
@@ -29,29 +34,48 @@ pub(super) struct Places {
     metrics: Arc<Metrics>,
 }
 
-/// A place that is taken until this is dropped.
+/// The place of a connection, until this is dropped.
 pub(super) struct Place {
     _open: OpenConnection,
+    _share: Share,
+}
+
+/// The place of a stream beside others of its connection, until this is dropped.
+pub(super) struct Beside {
+    _one_of_half: OwnedSemaphorePermit,
+    _share: Share,
+}
+
+/// One of all places, and of its sender's, until this is dropped.
+struct Share {
     _one_of_all: OwnedSemaphorePermit,
     sender: Option<(Arc<Places>, IpAddr)>,
 }
 
 impl Places {
     pub(super) fn new(all: usize, per_address: usize, exempt: Vec<IpNet>, metrics: Arc<Metrics>) -> Self {
-        let all = Arc::new(Semaphore::new(all.min(MOST)));
-        Self { all, per_address, exempt, held: Mutex::default(), metrics }
+        let all = all.min(MOST);
+        let beside = Arc::new(Semaphore::new(all / 2));
+        Self { all: Arc::new(Semaphore::new(all)), beside, per_address, exempt, held: Mutex::default(), metrics }
     }
 
     /// A place for one more connection from there; none, which is counted, if there is no room.
     pub(super) fn take(self: &Arc<Self>, peer: SocketAddr) -> Option<Place> {
-        let place = self.find(peer.ip().to_canonical());
-        if place.is_none() {
+        let Some(share) = self.share(peer) else {
             self.metrics.connections_refused.inc();
-        }
-        place
+            return None;
+        };
+        Some(Place { _open: self.metrics.open_connection(), _share: share })
     }
 
-    fn find(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    /// A place for one more stream beside others of a connection from there; none if there is no room.
+    pub(super) fn beside(self: &Arc<Self>, peer: SocketAddr) -> Option<Beside> {
+        let one_of_half = self.beside.clone().try_acquire_owned().ok()?;
+        Some(Beside { _one_of_half: one_of_half, _share: self.share(peer)? })
+    }
+
+    fn share(self: &Arc<Self>, peer: SocketAddr) -> Option<Share> {
+        let address = peer.ip().to_canonical();
         let one_of_all = self.all.clone().try_acquire_owned().ok()?;
         let sender = if is_proxy(address, &self.exempt) {
             None
@@ -66,7 +90,7 @@ impl Places {
             drop(held);
             Some((self.clone(), sender))
         };
-        Some(Place { _open: self.metrics.open_connection(), _one_of_all: one_of_all, sender })
+        Some(Share { _one_of_all: one_of_all, sender })
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -74,7 +98,7 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for Share {
     fn drop(&mut self) {
         let Some((places, sender)) = &self.sender else { return };
         let mut held = places.held();
@@ -125,6 +149,21 @@ mod tests {
         drop(held);
         assert!(take(&places, "192.0.2.3").is_some());
         assert_eq!(places.metrics.connections.get(), 0);
+    }
+
+    #[test]
+    fn a_stream_beside_another_takes_a_place_as_a_connection_does() {
+        let places = places(4, 2);
+        let beside = |peer: &str| places.beside(peer.parse().unwrap());
+        let _connection = take(&places, "192.0.2.1").unwrap();
+        let stream = beside("192.0.2.1:2").unwrap();
+        assert!(beside("192.0.2.1:3").is_none() && take(&places, "192.0.2.1").is_none());
+        assert_eq!((places.metrics.connections.get(), places.metrics.connections_refused.get()), (1, 1));
+        let _other = beside("192.0.2.2:1").unwrap();
+        assert!(beside("192.0.2.3:1").is_none(), "no more than half of all");
+        assert!(take(&places, "192.0.2.3").is_some(), "connections still come in");
+        drop(stream);
+        assert!(beside("192.0.2.1:4").is_some());
     }
 
     #[test]

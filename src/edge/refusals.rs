@@ -48,6 +48,12 @@ pub(super) fn large_head(settings: &ServerSettings) -> Refusal {
     Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "request_header_fields_too_large", words)
 }
 
+/// A stream of HTTP/2 beside others, when all places are taken.
+pub(super) fn no_place() -> Refusal {
+    let words = "Too many requests are being served; this one was not looked at.";
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", words).with(header::RETRY_AFTER, "1")
+}
+
 /// Something of ours broke.
 pub(super) fn internal() -> Refusal {
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "Something went wrong here; the log tells what.")

@@ -70,8 +70,8 @@ impl PublicServer {
         let places = Arc::new(places(&settings, &metrics));
         let (secure, patience) = (live.load().tls.is_some(), settings.header_timeout);
         let proxy = Arc::new(proxy(&settings, gateway)?);
-        let door = Arc::new(Door { proxy, settings, metrics, access_log });
-        let entrance = Entrance { door, places, live, secure, patience };
+        let door = Arc::new(Door { proxy, settings, places, metrics, access_log });
+        let entrance = Entrance { door, live, secure, patience };
         let listeners = {
             let _of_its_own = runtime.enter();
             listeners.into_iter().map(listener).collect::<io::Result<_>>()?

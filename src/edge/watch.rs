@@ -35,6 +35,8 @@ enum Phase {
     Answer,
     /// The rest of an answer whose head has come.
     Stream,
+    /// The rest of a request whose answer is out.
+    Rest,
     /// Whatever comes: the connection speaks another protocol.
     Open,
 }
@@ -48,6 +50,8 @@ pub(super) enum Cut {
     Late,
     /// The client took nothing for too long, or has gone.
     Gone,
+    /// The answer is out, and neither the client nor the upstream came on with the rest of the request.
+    Needless,
     /// The token that the request ran under came to its end.
     TokenEnded,
 }
@@ -140,6 +144,7 @@ impl State {
             _ if self.stalled.is_some() => Cut::Gone,
             Phase::Idle | Phase::Head => Cut::Silence,
             Phase::Stream if self.half_closed => Cut::Gone,
+            Phase::Rest => Cut::Needless,
             Phase::Answer | Phase::Stream | Phase::Open => Cut::Late,
         })
     }
@@ -253,6 +258,11 @@ impl Watch {
     /// The head of the answer came; from now on no wait for a byte may be longer than that.
     pub(super) fn stream_within(&self, time: Duration) {
         self.state().enter(Phase::Stream, Some(time));
+    }
+
+    /// The whole answer is out. The rest of the request may come while it is taken, without a longer pause than that.
+    pub(super) fn rest_within(&self, time: Duration) {
+        self.state().enter(Phase::Rest, Some(time));
     }
 
     /// The connection speaks another protocol from now on, and is never silent for longer than that.

@@ -2,14 +2,28 @@
 
 use std::{
     convert::Infallible,
+    io,
     net::SocketAddr,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::{Buf, BufMut, Bytes};
 use futures_util::{StreamExt, future::BoxFuture, stream};
-use tokio::{net::TcpListener, runtime::Runtime, time::timeout};
+use hyper_util::rt::TokioIo;
+use rustls::{
+    ClientConfig, ServerConfig,
+    crypto::ring,
+    pki_types::{PrivateKeyDer, ServerName, pem::PemObject},
+};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    runtime::Runtime,
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tonic::{
     Code, Request, Response, Status, Streaming,
     body::Body,
@@ -21,7 +35,7 @@ use tonic::{
 };
 use tower::{Service, service_fn};
 
-use crate::support::{Gateway, own_address};
+use crate::support::{Authority, Client, Gateway, Identity, TlsCaller, own_address};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -112,14 +126,49 @@ fn upstream(runtime: &Runtime) -> SocketAddr {
     address
 }
 
+/// TLS in front of a server: HTTP/2 alone is spoken under it.
+fn under_tls(runtime: &Runtime, server: SocketAddr, identity: &Identity) -> SocketAddr {
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let mut config = builder.with_single_cert(vec![identity.der()], key).unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = runtime.block_on(TcpListener::bind((server.ip(), 9443))).unwrap();
+    let address = listener.local_addr().unwrap();
+    runtime.spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let (mut outside, mut inside) = (acceptor.accept(socket).await?, TcpStream::connect(server).await?);
+                copy_bidirectional(&mut outside, &mut inside).await
+            });
+        }
+    });
+    address
+}
+
+async fn channel(to: SocketAddr, tls: Option<Arc<ClientConfig>>) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://{to}")).unwrap();
+    let Some(config) = tls else { return endpoint.connect().await.unwrap() };
+    let connect = service_fn(move |_| {
+        let connector = TlsConnector::from(config.clone());
+        async move {
+            let socket = TcpStream::connect(to).await?;
+            Ok::<_, io::Error>(TokioIo::new(connector.connect(ServerName::from(to.ip()), socket).await?))
+        }
+    });
+    endpoint.connect_with_connector(connect).await.unwrap()
+}
+
 struct Caller {
     grpc: Grpc<Channel>,
     token: String,
 }
 
 impl Caller {
-    async fn new(gateway: &Gateway, token: &str) -> Self {
-        let channel = Endpoint::from_shared(format!("http://{}", gateway.public)).unwrap().connect().await.unwrap();
+    async fn new(gateway: &Gateway, token: &str, tls: Option<&TlsCaller>) -> Self {
+        let channel = channel(gateway.public, tls.map(TlsCaller::config)).await;
         Self { grpc: Grpc::new(channel), token: token.to_owned() }
     }
 
@@ -138,39 +187,76 @@ impl Caller {
     }
 }
 
+fn api(server: &str, more: &str) -> String {
+    format!(
+        "[upstreams.echo]\nservers = [\"{server}\"]\n{more}\n\
+         [[upstreams.echo.rules]]\npath = \"/test.Echo/**\"\nscopes = [\"call\"]\n\
+         [[upstreams.echo.rules]]\npath = \"/test.Echo/Locked\"\nscopes = [\"other\"]\n"
+    )
+}
+
+/// A client may say nothing for longer than that once it is heard.
+const BODY_TIMEOUT: &str = "body_timeout = \"500ms\"";
+
 #[test]
 fn grpc_passes_with_its_trailers_and_ends_with_its_token() {
     let runtime = Runtime::new().unwrap();
-    let api = format!(
-        "[upstreams.echo]\nservers = [\"h2c://{}\"]\n\
-         [[upstreams.echo.rules]]\npath = \"/test.Echo/**\"\nscopes = [\"call\"]\n\
-         [[upstreams.echo.rules]]\npath = \"/test.Echo/Locked\"\nscopes = [\"other\"]\n",
-        upstream(&runtime)
-    );
-    let gateway = Gateway::with("h2c = true", &api);
+    let api = api(&format!("h2c://{}", upstream(&runtime)), "");
+    let gateway = Gateway::with(&format!("h2c = true\n{BODY_TIMEOUT}"), &api);
     let client = gateway.client(&["call"]);
     let token = gateway.token(&client, None);
-    runtime.block_on(async {
-        let mut caller = Caller::new(&gateway, &token).await;
-        assert_eq!(caller.call("/test.Echo/WhoAmI", "").await.unwrap(), client.id);
-        let failed = caller.call("/test.Echo/Fail", "not today").await.unwrap_err();
-        assert_eq!((failed.code(), failed.message()), (Code::FailedPrecondition, "not today"));
-        // The status is an HTTP one, as any refusal's.
-        let denied = caller.call("/test.Echo/Locked", "").await.unwrap_err();
-        assert!(denied.message().contains("403"), "{denied}");
-        let refused = Caller::new(&gateway, "nobody's").await.call("/test.Echo/WhoAmI", "").await.unwrap_err();
-        assert!(refused.message().contains("401"), "{refused}");
+    runtime.block_on(converses(&gateway, &client, &token, None));
+}
 
-        let said = stream::iter([Bytes::from_static(b"one"), Bytes::from_static(b"two")]).chain(stream::pending());
-        let request = caller.with_token(said);
-        caller.grpc.ready().await.unwrap();
-        let path = http::uri::PathAndQuery::from_static("/test.Echo/Converse");
-        let mut heard = caller.grpc.streaming(request, path, Raw).await.unwrap().into_inner();
-        for word in ["one", "two"] {
-            assert_eq!(timeout(PATIENCE, heard.message()).await.unwrap().unwrap().unwrap(), word);
-        }
-        let revoked = gateway.post_form("/oauth2/revoke", &client.basic(), &format!("token={token}"));
-        assert_eq!(revoked.status, 200);
-        timeout(Duration::from_secs(2), heard.message()).await.unwrap().unwrap_err();
-    });
+#[test]
+fn grpc_passes_under_tls_on_both_sides() {
+    let runtime = Runtime::new().unwrap();
+    let authority = Authority::new();
+    let server = upstream(&runtime);
+    let server = under_tls(&runtime, server, &authority.sign(&[&server.ip().to_string()]));
+    let tls = "tls = { cert = 'one.pem', key = 'one-key.pem' }";
+    let api = api(&format!("https://{server}"), "tls = { ca = 'ca.pem' }");
+    let mut gateway = Gateway::prepare(&format!("{tls}\n{BODY_TIMEOUT}"), &api);
+    authority.sign(&[&gateway.public.ip().to_string()]).write(gateway.folder.path(), "one");
+    std::fs::write(gateway.folder.path().join("ca.pem"), authority.pem()).unwrap();
+    gateway.launch();
+    let mut caller = TlsCaller::new(&authority);
+    caller.protocols = vec![b"h2"];
+    let client = gateway.client(&["call"]);
+    let token = gateway.token_at(gateway.admin, &client, None);
+    runtime.block_on(converses(&gateway, &client, &token, Some(&caller)));
+}
+
+/// Calls, is refused, converses, and is cut off when the token is revoked.
+async fn converses(gateway: &Gateway, client: &Client, token: &str, tls: Option<&TlsCaller>) {
+    let mut caller = Caller::new(gateway, token, tls).await;
+    assert_eq!(caller.call("/test.Echo/WhoAmI", "").await.unwrap(), client.id);
+    let failed = caller.call("/test.Echo/Fail", "not today").await.unwrap_err();
+    assert_eq!((failed.code(), failed.message()), (Code::FailedPrecondition, "not today"));
+    // The status is an HTTP one, as any refusal's.
+    let denied = caller.call("/test.Echo/Locked", "").await.unwrap_err();
+    assert!(denied.message().contains("403"), "{denied}");
+    let refused = Caller::new(gateway, "nobody's", tls).await.call("/test.Echo/WhoAmI", "").await.unwrap_err();
+    assert!(refused.message().contains("401"), "{refused}");
+
+    let path = || http::uri::PathAndQuery::from_static("/test.Echo/Converse");
+    let request = caller.with_token(Bytes::from_static(b"once"));
+    caller.grpc.ready().await.unwrap();
+    let mut heard = caller.grpc.server_streaming(request, path(), Raw).await.unwrap().into_inner();
+    assert_eq!(timeout(PATIENCE, heard.message()).await.unwrap().unwrap().unwrap(), "once");
+    assert!(timeout(PATIENCE, heard.message()).await.unwrap().unwrap().is_none());
+
+    let said = stream::iter([Bytes::from_static(b"one"), Bytes::from_static(b"two")]).chain(stream::pending());
+    let request = caller.with_token(said);
+    caller.grpc.ready().await.unwrap();
+    let mut heard = caller.grpc.streaming(request, path(), Raw).await.unwrap().into_inner();
+    for word in ["one", "two"] {
+        assert_eq!(timeout(PATIENCE, heard.message()).await.unwrap().unwrap().unwrap(), word);
+    }
+    assert!(timeout(Duration::from_millis(800), heard.message()).await.is_err(), "silence is no end");
+    let form = format!("token={token}");
+    let revoked = Gateway::post_form_at(gateway.admin, "/oauth2/revoke", &client.basic(), &form);
+    assert_eq!(revoked.status, 200);
+    let cut = timeout(Duration::from_secs(2), heard.message()).await.unwrap().unwrap_err();
+    assert_eq!(cut.code(), Code::Cancelled, "{cut}");
 }

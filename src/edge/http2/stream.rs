@@ -2,9 +2,9 @@
 //! waits for, and which is left to us when pingora may not go on with it.
 //!
 //! It does for a stream what `crate::edge::socket` does for a connection of HTTP/1.1. pingora keeps no time over the
-//! body of an HTTP/2 request, so that is done here too.
+//! body of an HTTP/2 request, so that is done here too: the time between two pieces, and the pace of all of them.
 
-use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,7 +25,13 @@ use pingora::{
 };
 use tokio::time::timeout;
 
-use crate::edge::watch::Watch;
+use crate::edge::{ServerSettings, exchange::is_final, pace::Pace, watch::Watch};
+
+/// What is written at once: a client is given its time for each such piece, however much of an answer there is.
+const PIECE: usize = 16 * 1024;
+
+/// How long the rest of a request may pause whose answer is out.
+const REST: Duration = Duration::from_secs(1);
 
 /// What a session would say beside HTTP; a stream says nothing.
 type Messages = Box<dyn Stream<Item = Result<Bytes>> + Unpin + Send + Sync + 'static>;
@@ -38,16 +44,50 @@ pub(super) struct WatchedStream {
     watch: Arc<Watch>,
     /// The longest wait for more of the body.
     patience: Option<Duration>,
+    /// How fast the client sends its body, and takes its answer.
+    sends: Pace,
+    takes: Pace,
 }
 
 impl WatchedStream {
-    pub(super) fn new(session: HttpSession, watch: Arc<Watch>) -> Self {
+    pub(super) fn new(session: HttpSession, watch: Arc<Watch>, settings: &ServerSettings) -> Self {
         let request = session.req_header().clone();
-        Self { session: Some(Box::new(session)), request, watch, patience: None }
+        let sends = Pace::new(settings.min_body_rate, settings.body_timeout);
+        let takes = Pace::new(settings.min_body_rate, settings.idle_timeout);
+        Self { session: Some(Box::new(session)), request, watch, patience: None, sends, takes }
     }
 
     fn session(&mut self) -> Result<&mut HttpSession> {
         self.session.as_deref_mut().ok_or_else(gone)
+    }
+
+    /// Reads more of the body.
+    async fn read(&mut self) -> Result<Option<Bytes>> {
+        // Once its answer has begun, a client may speak when it has something to say: the stream's own clock runs then.
+        let begun = self.response_written().is_some_and(is_final);
+        let patience = self.patience.filter(|_| !begun);
+        let session = self.session.as_mut().ok_or_else(gone)?;
+        let read = session.read_body_bytes();
+        match patience {
+            Some(patience) => timely(&self.watch, &mut self.sends, patience, read).await,
+            None => awaited(&self.watch, read).await,
+        }
+    }
+
+    /// Writes a piece of the answer's body.
+    async fn write(&mut self, piece: Bytes, end: bool) -> Result<()> {
+        let session = self.session.as_mut().ok_or_else(gone)?;
+        let length = piece.len();
+        let mut write = pin!(session.write_body(piece, end));
+        let late = poll_fn(|context| {
+            let written = self.watch.note(write.as_mut().poll(context));
+            let late = self.takes.lags(&written, |()| length);
+            written.map_ok(|()| late)
+        });
+        if late.await? {
+            return Err(Error::explain(ErrorType::WriteTimedout, "the answer is taken too slowly").into_down());
+        }
+        Ok(())
     }
 }
 
@@ -64,24 +104,32 @@ impl Drop for WatchedStream {
 }
 
 /// Waits for more of the body, and tells the clock so.
-async fn awaited<T>(watch: &Watch, patience: Option<Duration>, read: impl Future<Output = Result<T>>) -> Result<T> {
+async fn awaited<T>(watch: &Watch, read: impl Future<Output = Result<T>>) -> Result<T> {
     let mut read = pin!(read);
-    let read = poll_fn(|context| {
+    poll_fn(|context| {
         let read = read.as_mut().poll(context);
         if read.is_pending() {
             watch.awaits_body();
         }
         read
-    });
-    let Some(patience) = patience else { return read.await };
-    let late = || Err(Error::explain(ErrorType::ReadTimedout, "no more of the body came").into_down());
-    timeout(patience, read).await.unwrap_or_else(|_| late())
+    })
+    .await
 }
 
-/// Waits until what is written is taken, and tells the clock whether it is.
-async fn taken<T>(watch: &Watch, write: impl Future<Output = Result<T>>) -> Result<T> {
-    let mut write = pin!(write);
-    poll_fn(|context| watch.note(write.as_mut().poll(context))).await
+/// The same for no longer than `patience`, and for a client that keeps its pace.
+async fn timely(
+    watch: &Watch,
+    pace: &mut Pace,
+    patience: Duration,
+    read: impl Future<Output = Result<Option<Bytes>>>,
+) -> Result<Option<Bytes>> {
+    let late = || Err(Error::explain(ErrorType::ReadTimedout, "no more of the body came").into_down());
+    let mut read = pin!(awaited(watch, read));
+    let paced = poll_fn(|context| {
+        let read = read.as_mut().poll(context);
+        if pace.lags(&read, |data| data.as_ref().map_or(0, Bytes::len)) { Poll::Ready(late()) } else { read }
+    });
+    timeout(patience, paced).await.unwrap_or_else(|_| late())
 }
 
 #[async_trait]
@@ -95,16 +143,15 @@ impl Session for WatchedStream {
     }
 
     async fn read_body_bytes(&mut self) -> Result<Option<Bytes>> {
-        let session = self.session.as_mut().ok_or_else(gone)?;
-        awaited(&self.watch, self.patience, session.read_body_bytes()).await
+        self.read().await
     }
 
     async fn read_body_or_idle(&mut self, no_body_expected: bool) -> Result<Option<Bytes>> {
-        let session = self.session.as_mut().ok_or_else(gone)?;
+        let session = self.session()?;
         if no_body_expected || session.is_body_done() {
             return session.read_body_or_idle(true).await;
         }
-        awaited(&self.watch, self.patience, session.read_body_bytes()).await
+        self.read().await
     }
 
     async fn drain_request_body(&mut self) -> Result<()> {
@@ -119,9 +166,11 @@ impl Session for WatchedStream {
         self.session()?.write_response_header_ref(head, end)
     }
 
-    async fn write_body(&mut self, data: Bytes, end: bool) -> Result<()> {
-        let session = self.session.as_mut().ok_or_else(gone)?;
-        taken(&self.watch, session.write_body(data, end)).await
+    async fn write_body(&mut self, mut data: Bytes, end: bool) -> Result<()> {
+        while data.len() > PIECE {
+            self.write(data.split_to(PIECE), false).await?;
+        }
+        self.write(data, end).await
     }
 
     async fn write_trailers(&mut self, trailers: HeaderMap) -> Result<()> {
@@ -129,8 +178,26 @@ impl Session for WatchedStream {
     }
 
     async fn response_duplex_vec(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
-        let session = self.session.as_mut().ok_or_else(gone)?;
-        taken(&self.watch, session.response_duplex_vec(tasks)).await
+        let mut ended = false;
+        for task in tasks {
+            match task {
+                HttpTask::Body(Some(data), end) => {
+                    if !data.is_empty() {
+                        self.write_body(data, end).await.map_err(Error::into_down)?;
+                    }
+                    ended |= end;
+                }
+                other => ended |= self.session()?.response_duplex_vec(vec![other]).await?,
+            }
+        }
+        if ended {
+            self.session()?.finish().map_err(Error::into_down)?;
+            // A client may send for as long as it likes, and the upstream may read no more (RFC 9113 section 8.1).
+            if !self.is_body_done() {
+                self.watch.rest_within(REST);
+            }
+        }
+        Ok(ended)
     }
 
     fn set_read_timeout(&mut self, timeout: Option<Duration>) {

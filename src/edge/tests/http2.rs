@@ -23,7 +23,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 const STREAM: Reply = Reply::Hang("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
 
 pub(super) fn settings() -> ServerSettings {
-    ServerSettings { h2c: true, ..server_settings() }
+    ServerSettings { h2c: true, max_connections: 1000, ..server_settings() }
 }
 
 pub(super) async fn open(upstream: &Recorder) -> House {
@@ -39,7 +39,7 @@ pub(super) async fn connect(house: &House) -> SendRequest<Bytes> {
     client.ready().await.unwrap()
 }
 
-fn request(method: Method, target: &str, headers: &[(&str, &str)]) -> Request<()> {
+pub(super) fn request(method: Method, target: &str, headers: &[(&str, &str)]) -> Request<()> {
     let mut request = Request::builder().method(method).uri(target).version(Version::HTTP_2);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -48,18 +48,22 @@ fn request(method: Method, target: &str, headers: &[(&str, &str)]) -> Request<()
 }
 
 /// Begins a request, with a body to follow or not.
-async fn begin(client: &SendRequest<Bytes>, request: Request<()>, body: bool) -> (ResponseFuture, SendStream<Bytes>) {
+pub(super) async fn begin(
+    client: &SendRequest<Bytes>,
+    request: Request<()>,
+    body: bool,
+) -> (ResponseFuture, SendStream<Bytes>) {
     client.clone().ready().await.unwrap().send_request(request, !body).unwrap()
 }
 
 pub(super) struct Answer {
     pub(super) status: u16,
-    headers: HeaderMap,
-    body: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
 }
 
 /// A whole answer, or why its stream ended.
-async fn answer(response: ResponseFuture) -> Result<Answer, h2::Error> {
+pub(super) async fn answer(response: ResponseFuture) -> Result<Answer, h2::Error> {
     let read = async {
         let (head, mut body) = response.await?.into_parts();
         let mut text = Vec::new();
@@ -72,7 +76,7 @@ async fn answer(response: ResponseFuture) -> Result<Answer, h2::Error> {
     timeout(PATIENCE, read).await.expect("an answer comes")
 }
 
-async fn next(body: &mut RecvStream) -> Option<Result<Bytes, h2::Error>> {
+pub(super) async fn next(body: &mut RecvStream) -> Option<Result<Bytes, h2::Error>> {
     let data = timeout(PATIENCE, body.data()).await.expect("more comes")?;
     if let Ok(data) = &data {
         body.flow_control().release_capacity(data.len()).unwrap();
@@ -83,6 +87,23 @@ async fn next(body: &mut RecvStream) -> Option<Result<Bytes, h2::Error>> {
 pub(super) async fn get(client: &SendRequest<Bytes>, target: &str, headers: &[(&str, &str)]) -> Answer {
     let (response, _) = begin(client, request(Method::GET, target, headers), false).await;
     answer(response).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_connection_ends_after_so_many_requests() {
+    let upstream = Recorder::start(&[OK]).await;
+    let settings = ServerSettings { max_requests_per_connection: 2, ..settings() };
+    let house = House::open(settings, vec![upstream_settings("u", "/", upstream.port)]).await;
+    let client = connect(&house).await;
+    let mut answered = 0;
+    while let Ok(mut ready) = client.clone().ready().await {
+        let Ok((response, _)) = ready.send_request(request(Method::GET, "http://a/", &[]), true) else { break };
+        let Ok(answer) = answer(response).await else { break };
+        assert_eq!(answer.status, 200);
+        answered += 1;
+    }
+    // One may be on its way when the client is told.
+    assert!((2..=3).contains(&answered), "{answered}");
 }
 
 #[tokio::test]

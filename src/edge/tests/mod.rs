@@ -10,6 +10,7 @@ mod http2;
 mod limits;
 mod secure;
 mod servers;
+mod streams;
 mod times;
 
 pub(super) use harness::{server, server_settings, upstream_settings};

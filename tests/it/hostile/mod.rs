@@ -5,6 +5,7 @@
 
 mod connection;
 mod credentials;
+mod frames;
 mod framing;
 mod headers;
 mod host;
@@ -126,9 +127,14 @@ struct House {
 
 impl House {
     fn open() -> Self {
+        Self::with("")
+    }
+
+    /// The same with this line for `[server]`.
+    fn with(server: &str) -> Self {
         let recorder = Recorder::start();
         let address = recorder.address;
-        let limits = "max_target_bytes = \"1KiB\"\nmax_header_bytes = \"4KiB\"\nmax_body = \"1KiB\"";
+        let limits = format!("max_target_bytes = \"1KiB\"\nmax_header_bytes = \"4KiB\"\nmax_body = \"1KiB\"\n{server}");
         let upstream = |name: &str, path: &str, access: &str, more: &str| {
             format!(
                 "[upstreams.{name}]\nservers = [\"{address}\"]\npath = \"{path}\"\n{more}\n\
@@ -158,7 +164,7 @@ impl House {
                 "pass_override_headers = true\nforward_authorization = true",
             ),
         ];
-        Self { gateway: Gateway::with(limits, &upstreams.concat()), recorder }
+        Self { gateway: Gateway::with(&limits, &upstreams.concat()), recorder }
     }
 
     /// Sends each row on a connection of its own.

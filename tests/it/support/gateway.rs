@@ -238,11 +238,17 @@ impl Gateway {
     /// A token by RFC 6749 section 4.4.
     #[track_caller]
     pub(crate) fn token(&self, client: &Client, scope: Option<&str>) -> String {
+        self.token_at(self.public, client, scope)
+    }
+
+    /// The same at one of the two listeners.
+    #[track_caller]
+    pub(crate) fn token_at(&self, to: SocketAddr, client: &Client, scope: Option<&str>) -> String {
         let form = match scope {
             Some(scope) => format!("grant_type=client_credentials&scope={}", scope.replace(' ', "+")),
             None => "grant_type=client_credentials".to_owned(),
         };
-        let response = self.post_form("/oauth2/tokens", &client.basic(), &form);
+        let response = Self::post_form_at(to, "/oauth2/tokens", &client.basic(), &form);
         assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
         self.remember_secrets(&response.json());
         response.json()["access_token"].as_str().unwrap().to_owned()
@@ -251,8 +257,14 @@ impl Gateway {
     /// A form to the public door.
     #[track_caller]
     pub(crate) fn post_form(&self, path: &str, headers: &str, form: &str) -> Response {
+        Self::post_form_at(self.public, path, headers, form)
+    }
+
+    /// A form to one of the two listeners.
+    #[track_caller]
+    pub(crate) fn post_form_at(to: SocketAddr, path: &str, headers: &str, form: &str) -> Response {
         let head = format!("POST {path}\n{headers}\nContent-Type: application/x-www-form-urlencoded");
-        request(self.public, &head, form.as_bytes())
+        request(to, &head, form.as_bytes())
     }
 
     /// A request through the door with a token.

@@ -1,5 +1,6 @@
 //! What the tests of the whole binary stand on: a gateway that runs, an upstream that records, callers that send bytes.
 
+pub(crate) mod frames;
 mod gateway;
 mod http;
 mod recorder;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
     crypto::ring,
@@ -27,6 +27,8 @@ pub(crate) struct Identity {
 impl Authority {
     pub(crate) fn new() -> Self {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+        // Else it would have the name of what it signs, which then looks self-signed.
+        parameters.distinguished_name.push(DnType::CommonName, "the tests' authority");
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap())
     }
@@ -79,8 +81,8 @@ impl TlsCaller {
         Self { identity: Some((identity.der(), identity.key.clone())), ..Self::new(authority) }
     }
 
-    /// Shakes hands. A refusal of the caller's certificate may come only with the first answer.
-    pub(crate) fn connect(&self, to: SocketAddr, host: &str) -> io::Result<Secure> {
+    /// What a library is told to speak like it.
+    pub(crate) fn config(&self) -> Arc<ClientConfig> {
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let builder =
             builder.with_protocol_versions(&self.versions).unwrap().with_root_certificates(self.roots.clone());
@@ -92,8 +94,13 @@ impl TlsCaller {
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = self.protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        Arc::new(config)
+    }
+
+    /// Shakes hands. A refusal of the caller's certificate may come only with the first answer.
+    pub(crate) fn connect(&self, to: SocketAddr, host: &str) -> io::Result<Secure> {
         let name = ServerName::try_from(host.to_owned()).unwrap();
-        let mut session = ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut session = ClientConnection::new(self.config(), name).unwrap();
         let mut socket = TcpStream::connect(to)?;
         socket.set_read_timeout(Some(Duration::from_secs(20)))?;
         while session.is_handshaking() {
