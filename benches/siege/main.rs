@@ -78,7 +78,8 @@ async fn besiege(gateway: &Gateway, client: &Client, other: &Client) -> Outcome<
     let body = slow::body_begun(&client.bearer());
     faults.extend(measure("slow bodies", process, &honest, slow::slow_senders(to, 200, body)).await?);
     let large = get("/orders/large", client);
-    faults.extend(measure("slow readers", process, &honest, slow::slow_readers(to, gateway.admin, 200, large)).await?);
+    // Of a large answer each of them keeps some two thirds of a MiB waiting.
+    faults.extend(measure("slow readers", process, &honest, slow::slow_readers(to, gateway.admin, 80, large)).await?);
     let small = get("/orders/7", client);
     faults.extend(measure("idle connections", process, &honest, slow::idle(to, PER_ADDRESS, small)).await?);
     faults.extend(measure("connection flood", process, &honest, slow::too_many(to, PER_ADDRESS * 2)).await?);
