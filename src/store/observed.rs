@@ -170,7 +170,8 @@ pub async fn write_observations(store: Arc<dyn Store>, observations: Arc<Observa
             continue;
         }
         if let Err(error) = store.record_observations(counts.clone(), MOST_A_DAY).await {
-            tracing::warn!(%error, "what upstreams observed could not be written; it is tried again");
+            let then = if last { "it is lost" } else { "it is tried again" };
+            tracing::warn!(%error, "what upstreams observed could not be written; {then}");
             for count in counts {
                 observations.add(count);
             }

@@ -98,9 +98,9 @@ impl SqliteStore {
         name: &'static str,
         verb: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        let sent = self.readers.send(Box::new(Read::new(verb, reply)));
-        self.observed(name, sent, answer).await
+        let (query, outcome) = Read::new(verb);
+        let sent = self.readers.send(Box::new(query));
+        self.observed(name, sent, outcome.wait()).await
     }
 
     /// Runs `verb` on the writer: all of it or nothing, durable before the answer.
@@ -118,7 +118,7 @@ impl SqliteStore {
         &self,
         name: &'static str,
         sent: Result<(), StoreError>,
-        answer: oneshot::Receiver<Result<T, StoreError>>,
+        answer: impl Future<Output = Result<Result<T, StoreError>, oneshot::error::RecvError>>,
     ) -> Result<T, StoreError> {
         let start = Instant::now();
         let result = match sent {

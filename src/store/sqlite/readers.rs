@@ -2,7 +2,11 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use rusqlite::Connection;
@@ -11,6 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::workers::Workers;
 use crate::store::StoreError;
+
+/// How long a query waits for its turn: those that take long must not keep all others for as long as they take.
+const TURN: Duration = Duration::from_millis(500);
 
 /// A query in the queue.
 pub(super) trait ReadJob: Send {
@@ -22,11 +29,31 @@ pub(super) trait ReadJob: Send {
 pub(super) struct Read<T, F> {
     verb: F,
     reply: oneshot::Sender<Result<T, StoreError>>,
+    begun: Arc<AtomicBool>,
 }
 
 impl<T, F> Read<T, F> {
-    pub(super) fn new(verb: F, reply: oneshot::Sender<Result<T, StoreError>>) -> Self {
-        Self { verb, reply }
+    /// A query, and what waits for its outcome.
+    pub(super) fn new(verb: F) -> (Self, Outcome<T>) {
+        let ((reply, answer), begun) = (oneshot::channel(), Arc::new(AtomicBool::new(false)));
+        (Self { verb, reply, begun: begun.clone() }, Outcome { answer, begun })
+    }
+}
+
+/// What a query in the queue comes to.
+pub(super) struct Outcome<T> {
+    answer: oneshot::Receiver<Result<T, StoreError>>,
+    begun: Arc<AtomicBool>,
+}
+
+impl<T> Outcome<T> {
+    /// Waits for it. A query whose turn does not come in time is given up.
+    pub(super) async fn wait(mut self) -> Result<Result<T, StoreError>, oneshot::error::RecvError> {
+        match tokio::time::timeout(TURN, &mut self.answer).await {
+            Ok(answered) => answered,
+            Err(_) if self.begun.load(Ordering::Relaxed) => self.answer.await,
+            Err(_) => Ok(Err(StoreError::Unavailable("other queries take too long".to_owned()))),
+        }
     }
 }
 
@@ -40,6 +67,7 @@ where
         if self.reply.is_closed() {
             return;
         }
+        self.begun.store(true, Ordering::Relaxed);
         let _ = self.reply.send(in_snapshot(db, self.verb));
     }
 }

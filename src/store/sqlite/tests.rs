@@ -60,6 +60,29 @@ async fn a_store_locked_by_another_answers_within_a_second_and_reads_go_on() {
 }
 
 #[tokio::test]
+async fn queries_that_take_long_do_not_keep_the_others_waiting_for_as_long() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path).unwrap();
+    let id = create_organization(&store).await;
+    let slow = || {
+        store.read("slow", |_| {
+            std::thread::sleep(Duration::from_secs(2));
+            Ok(())
+        })
+    };
+    let quick = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let begun = Instant::now();
+        assert!(matches!(store.organization(id).await, Err(StoreError::Unavailable(_))));
+        begun.elapsed()
+    };
+    let (one, other, took) = tokio::join!(slow(), slow(), quick);
+    assert_eq!((one, other), (Ok(()), Ok(())), "what has begun is waited for");
+    assert!(took < Duration::from_millis(1500), "{took:?}");
+    assert!(store.organization(id).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_row_that_cannot_be_read_names_its_table_and_column_only() {
     let (_folder, path) = folder();
     let store = Arc::new(SqliteStore::open(&path).unwrap());
