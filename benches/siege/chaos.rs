@@ -227,6 +227,9 @@ impl Stage {
         }
         let repeated = times.values().filter(|times| **times > 1).count();
         println!("{} POSTs executed, {repeated} of them more than once", times.len());
+        if times.is_empty() {
+            self.faults.push("no POST was executed at all".to_owned());
+        }
         if repeated > 0 {
             self.faults.push(format!("{repeated} POSTs were executed more than once"));
         }

@@ -4,8 +4,8 @@
 //! `cargo bench --bench siege` builds and runs it, in about two minutes, on the loopback interface of this machine alone.
 //! Gateway, upstreams and callers share the machine: the times say less than the counts. It prints a line for each siege
 //! and fails if an honest request did, if the gateway grew by more than 64 MiB in one of them, if a caller got what the
-//! trouble does not explain, if a POST was executed twice, or if a stream outlived its token by more than a second (two,
-//! where another process ended it).
+//! trouble does not explain, if a POST was executed twice, or none, or if a stream ended before its token or outlived it
+//! by more than a second (two, where another process ended it).
 
 #![expect(clippy::print_stdout, reason = "the figures are what this is for")]
 

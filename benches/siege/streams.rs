@@ -42,12 +42,16 @@ pub(super) async fn run(prepared: &Prepared, gateway: &Gateway, client: &Client)
     );
     let token = prepared.token(client)?;
     let streams = open(gateway, &token).await?;
+    let asked = Instant::now();
     revoke(gateway, client, &token).await?;
-    let mut faults = ends("revoked at the endpoint", streams, HERE).await?;
+    let mut faults = ends("revoked at the endpoint", streams, asked, HERE).await?;
+    refused(gateway, &token).await?;
     let token = prepared.token(client)?;
     let streams = open(gateway, &token).await?;
+    let asked = Instant::now();
     revoke_by_command(gateway, &token)?;
-    faults.extend(ends("revoked by the command line", streams, ELSEWHERE).await?);
+    faults.extend(ends("revoked by the command line", streams, asked, ELSEWHERE).await?);
+    refused(gateway, &token).await?;
     Ok(faults)
 }
 
@@ -94,12 +98,22 @@ fn revoke_by_command(gateway: &Gateway, token: &str) -> Outcome<()> {
     if ended.success() { Ok(()) } else { Err(format!("portcullis token revoke: {ended}").into()) }
 }
 
-/// Waits for the streams' ends; the token's was now.
-async fn ends(how: &str, mut streams: Streams, bound: Duration) -> Outcome<Vec<String>> {
+/// Sees to it that the gateway is there, and that nothing but the token has ended.
+async fn refused(gateway: &Gateway, token: &str) -> Outcome<()> {
+    let request = request("GET /orders/7", &[&format!("Authorization: Bearer {token}")], "");
+    let answer = Connection::open(ATTACKER, gateway.process.address).await?.ask(&request).await?;
+    if answer.status == 401 { Ok(()) } else { Err(format!("a revoked token got {}", answer.status).into()) }
+}
+
+/// Waits for the streams' ends; the token's was between `asked` and now.
+async fn ends(how: &str, mut streams: Streams, asked: Instant, bound: Duration) -> Outcome<Vec<String>> {
     let (revoked, mut faults) = (Instant::now(), Vec::new());
     let mut after = KINDS.map(|(name, ..)| (name, Duration::ZERO));
     while let Some(ended) = streams.join_next().await {
         let (kind, ended) = ended?;
+        if let (Some((name, ..)), Some(_)) = (KINDS.get(kind), ended.filter(|ended| *ended < asked)) {
+            faults.push(format!("{name}, {how}: a stream ended before its token"));
+        }
         let outlived = ended.map_or(Duration::MAX, |ended| ended.saturating_duration_since(revoked));
         if let Some((_, longest)) = after.get_mut(kind) {
             *longest = outlived.max(*longest);

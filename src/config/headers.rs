@@ -1,10 +1,12 @@
 //! Headers of an upstream: their names, which names are not the configuration's to give, and their values, which may
 //! be secrets taken from the environment or a file.
 
+use std::io;
+
 use http::{HeaderName, HeaderValue};
 
 use super::{
-    Purpose,
+    Purpose, files,
     reader::{Reported, Table, Value},
 };
 use crate::edge::ReservedNames;
@@ -141,7 +143,8 @@ fn from_environment(name: &Value<'_>) -> Result<Option<String>, Reported> {
 fn from_file(path: &Value<'_>) -> Result<String, Reported> {
     let file = path.reading().folder.join(path.text()?);
     let refuse = |reason: String| path.refuse(reason, "write the path of a file with the secret in it");
-    let text = std::fs::read_to_string(&file)
+    let text = files::read(&file)
+        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| io::Error::other("it is no UTF-8 text")))
         .map_err(|error| refuse(format!("the file {} cannot be read: {error}", file.display())))?;
     let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
     if text.is_empty() { Err(refuse(format!("the file {} is empty", file.display()))) } else { Ok(text.to_owned()) }

@@ -137,6 +137,9 @@ impl ProxyHttp for Gateway {
         if !asked {
             session.set_read_timeout(None);
         }
+        if let Some(pick) = exchange.attempt.pick.as_ref().filter(|_| session.as_downstream_mut().is_body_empty()) {
+            pick.asks_now();
+        }
         let time = upstream.settings().timeout;
         exchange.clock(|watch| {
             watch.answer_within(Some(time));

@@ -3,6 +3,7 @@
 mod balance;
 mod check;
 mod health;
+mod hold;
 mod place;
 mod tls;
 
@@ -26,6 +27,7 @@ pub use tls::{Authorities, ClientCertificate, TlsName, UpstreamTls};
 use super::{UpstreamSettings, failure::Failure};
 use crate::observe::ServerState;
 use health::{Sign, Standing};
+use hold::Hold;
 use place::Place;
 
 /// One upstream with what it learns while it runs.
@@ -45,6 +47,8 @@ pub(super) struct Pick {
     address: SocketAddr,
     /// Whether the attempt shows if the server is back.
     trial: bool,
+    /// On a server that may agree to another protocol.
+    hold: Option<Hold>,
 }
 
 impl Drop for Pick {
@@ -60,12 +64,22 @@ impl Pick {
     }
 
     /// The terms on which pingora connects. A protocol that takes over the connection exists in HTTP/1.1 only.
-    pub(super) fn peer(&self, takes_over: bool) -> HttpPeer {
+    pub(super) fn peer(&mut self, takes_over: bool) -> HttpPeer {
         let mut peer = self.place.peer(self.address);
         if takes_over && peer.is_tls() {
             peer.options.alpn = ALPN::H1;
         }
+        if takes_over && peer.options.alpn == ALPN::H1 {
+            self.hold = Some(Hold::on(&mut peer));
+        }
         peer
+    }
+
+    /// A request without a body is about to be written.
+    pub(super) fn asks_now(&self) {
+        if let Some(hold) = &self.hold {
+            hold.until_asked();
+        }
     }
 }
 
@@ -118,7 +132,7 @@ impl Upstream {
         let address = place.address()?;
         let trial = place.health.take_trial();
         place.health.begin();
-        Some(Pick { index, place, address, trial })
+        Some(Pick { index, place, address, trial, hold: None })
     }
 
     /// Notes what became of an attempt that its server is to blame for.
@@ -310,7 +324,8 @@ mod tests {
     async fn the_terms_of_a_connection_follow_the_scheme() {
         let of = |scheme, takes_over| {
             let upstream = upstream(Balance::RoundRobin, vec![Server { scheme, host: "127.0.0.1".into(), port: 1 }]);
-            let peer = upstream.pick(Request { turn: 0, caller: "", tried: &[] }).unwrap().peer(takes_over);
+            let mut pick = upstream.pick(Request { turn: 0, caller: "", tried: &[] }).unwrap();
+            let peer = pick.peer(takes_over);
             (peer.is_tls(), peer.sni, peer.options.alpn)
         };
         assert_eq!(of(Scheme::Http, false), (false, String::new(), ALPN::H1));

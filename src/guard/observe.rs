@@ -14,7 +14,16 @@ impl Refused {
 
 /// Whether a request is refused by an upstream that only observes, too.
 const fn stands(denial: &Denial) -> bool {
-    matches!(denial, Denial::AmbiguousPath | Denial::Credentials(_) | Denial::Unavailable)
+    match denial {
+        Denial::AmbiguousPath | Denial::Credentials(_) | Denial::Unavailable => true,
+        Denial::NotFound
+        | Denial::MethodNotAllowed(_)
+        | Denial::MissingToken
+        | Denial::InvalidToken
+        | Denial::InsufficientScope(_)
+        | Denial::AccessDenied
+        | Denial::RateLimited(_) => false,
+    }
 }
 
 impl Guard {

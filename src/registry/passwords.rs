@@ -110,7 +110,8 @@ impl Passwords {
     ) -> Result<bool, PasswordsBusy> {
         let pair = pair(hashed, digest);
         let Err(guard) = self.verified.get_value_or_guard_async(&pair).await else { return Ok(true) };
-        let right = self.compute_verify(hashed, secret).await?;
+        let (hashed, secret) = (hashed.clone(), secret.clone());
+        let right = self.compute(move |argon2| verify(argon2, &hashed, &secret)).await?;
         if right {
             // A pair that does not fit is computed again: nothing else depends on its being kept.
             let _ = guard.insert(());
@@ -129,13 +130,14 @@ impl Passwords {
     /// # Errors
     /// [`PasswordsBusy`] if too many wait.
     pub async fn refuse(&self, secret: &SecretText) -> Result<bool, PasswordsBusy> {
-        let _place = self.refusals.try_acquire().map_err(|_| PasswordsBusy)?;
-        self.compute_verify(&self.decoy, secret).await.map(|_| false)
-    }
-
-    async fn compute_verify(&self, hashed: &HashedSecret, secret: &SecretText) -> Result<bool, PasswordsBusy> {
-        let (hashed, secret) = (hashed.clone(), secret.clone());
-        self.compute(move |argon2| verify(argon2, &hashed, &secret)).await
+        let place = self.refusals.clone().try_acquire_owned().map_err(|_| PasswordsBusy)?;
+        let (decoy, secret) = (self.decoy.clone(), secret.clone());
+        let refusal = move |argon2: &Hasher| {
+            verify(argon2, &decoy, &secret);
+            // Who asked may be gone long before the queue has come so far.
+            drop(place);
+        };
+        self.compute(refusal).await.map(|()| false)
     }
 
     async fn compute<T: Send + 'static>(
@@ -255,6 +257,7 @@ fn pair(hashed: &HashedSecret, secret: SecretDigest) -> Pair {
 mod tests {
     use super::*;
     use crate::model::{CheckKey, SecretKind};
+    use futures_util::FutureExt;
 
     fn secret() -> (SecretText, SecretDigest) {
         CheckKey::new([1; 32]).mint(SecretKind::ClientSecret).unwrap()
@@ -323,6 +326,20 @@ mod tests {
         let (refused, hashed, ()) = tokio::join!(refused, hashed, async { drop(hold) });
         assert_eq!(refused.iter().filter(|outcome| outcome.is_err()).count(), 20 - REFUSALS_PER_THREAD);
         assert!(hashed.is_ok());
+    }
+
+    #[tokio::test]
+    async fn wrong_secrets_of_callers_who_do_not_wait_leave_as_much_room() {
+        let passwords = Passwords::start(1).unwrap();
+        let hold = hold_up(&passwords);
+        let (secret, digest) = secret();
+        for _ in 0..2 * WAITING_PER_THREAD {
+            let _gone = passwords.refuse(&secret).now_or_never();
+        }
+        assert_eq!(passwords.queue_depth(), REFUSALS_PER_THREAD);
+        let (hashed, ()) = tokio::join!(passwords.hash(secret.clone(), digest), async { drop(hold) });
+        assert!(hashed.is_ok());
+        assert_eq!(passwords.refuse(&secret).await, Ok(false), "their room is given back");
     }
 
     #[tokio::test]

@@ -141,6 +141,7 @@ const MISTAKES: &[(&str, &str, usize, &str)] = &[
     ("upstreams.orders", "set_headers = { X-A = { env = 'A', fil = 'b' } }", 36, "unknown key"),
     ("upstreams.orders", "set_headers = { X-A = {} }", 23, "exactly one"),
     ("upstreams.orders", "set_headers = { X-A = { file = 'none' } }", 32, "cannot be read"),
+    ("upstreams.orders", "set_headers = { X-A = { file = '/dev/null' } }", 32, "no regular file"),
     ("upstreams.orders", "set_headers = { X-A = 1 }", 23, "a string"),
     ("upstreams.orders", "remove_headers = ['Connection']", 19, "connection"),
     ("upstreams.orders", "remove_headers = ['-']", 19, "not a header name"),

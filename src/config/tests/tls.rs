@@ -68,7 +68,7 @@ fn a_mistake_is_told_at_its_key_with_the_files_name() {
     let folder = folder();
     for (tls, key, part) in [
         ("{ cert = 'none.pem', key = 'key.pem' }", "tls.cert", "none.pem cannot be read"),
-        ("{ cert = '/dev/zero', key = 'key.pem' }", "tls.cert", "no file of certificates or keys"),
+        ("{ cert = '/dev/zero', key = 'key.pem' }", "tls.cert", "no regular file"),
         ("{ cert = '.', key = 'key.pem' }", "tls.cert", "directory"),
         ("{ cert = 'cert.pem' }", "tls.key", "missing"),
         ("{ cert = 'empty.pem', key = 'key.pem' }", "tls.cert", "empty.pem: there is no certificate"),

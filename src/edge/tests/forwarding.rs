@@ -1,12 +1,14 @@
 //! What an upstream sees, what the client gets back, and what happens when the upstream fails.
 
+use std::io::Write;
+
 use http::HeaderValue;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::harness::{
     House, OK, Recorder, Reply, answer, dead_port, guarded, server, server_settings, status, upstream_settings,
 };
-use crate::edge::{Live, LiveSettings};
+use crate::edge::{Live, LiveSettings, ServerSettings};
 
 async fn open(upstream: &Recorder) -> House {
     House::open(server_settings(), vec![upstream_settings("open", "/", upstream.port)]).await
@@ -207,22 +209,64 @@ async fn an_answer_that_cannot_be_understood_is_a_502() {
     house.counts(r#"portcullis_upstream_failures_total{kind="malformed",upstream="open"} 8"#).await;
 }
 
+const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+const AGREED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhello";
+
 #[tokio::test]
 async fn a_web_socket_passes_in_both_directions() {
-    let upstream = Recorder::start(&[Reply::Hang(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhello",
-    )])
-    .await;
+    let upstream = Recorder::start(&[Reply::Hang(AGREED)]).await;
     let house = open(&upstream).await;
     let mut socket = house.connect().await;
-    let upgrade = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-    socket.write_all(upgrade).await.unwrap();
+    socket.write_all(UPGRADE.as_bytes()).await.unwrap();
     assert!(answer(&mut socket).await.starts_with("HTTP/1.1 101 "));
     let mut hello = [0; 5];
-    tokio::io::AsyncReadExt::read_exact(&mut socket, &mut hello).await.unwrap();
+    socket.read_exact(&mut hello).await.unwrap();
     assert_eq!(&hello, b"hello");
     drop(socket);
     house.counts(r#"portcullis_requests_total{method="GET",status="101",upstream="open"} 1"#).await;
+}
+
+/// The port of a server that agrees to another protocol before it is asked.
+fn hasty() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for mut socket in listener.incoming().flatten() {
+            let _gone = socket.write_all(AGREED.as_bytes());
+            open.push(socket);
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_web_socket_stays_open_however_soon_its_server_agrees() {
+    // What comes while one thread writes, another learns.
+    let settings = ServerSettings { threads: 4, ..server_settings() };
+    let house = House::open(settings, vec![upstream_settings("open", "/", hasty())]).await;
+    for number in 0..200 {
+        let mut socket = house.connect().await;
+        socket.write_all(UPGRADE.as_bytes()).await.unwrap();
+        assert!(answer(&mut socket).await.starts_with("HTTP/1.1 101 "), "{number}");
+        let mut hello = [0; 5];
+        assert!(socket.read_exact(&mut hello).await.is_ok(), "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_agrees_to_no_other_protocol_answers_as_ever() {
+    let upstream = Recorder::start(&[OK]).await;
+    let house = open(&upstream).await;
+    let with_body = UPGRADE.replace("\r\n\r\n", "\r\nContent-Length: 2\r\n\r\nok");
+    let mut socket = house.connect().await;
+    for request in [UPGRADE, &with_body, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", UPGRADE, UPGRADE] {
+        socket.write_all(request.as_bytes()).await.unwrap();
+        assert!(answer(&mut socket).await.ends_with("\r\n\r\nok"), "{request}");
+    }
+    let dead = House::open(server_settings(), vec![upstream_settings("dead", "/", dead_port().await)]).await;
+    assert_eq!(status(&dead.send(UPGRADE).await), "502");
+    dead.counts(r#"portcullis_upstream_failures_total{kind="connect",upstream="dead"} 1"#).await;
 }
 
 #[tokio::test]

@@ -175,12 +175,6 @@ async fn record(mut socket: TcpStream, seen: Arc<Mutex<Vec<String>>>, replies: &
             seen.len() - 1
         };
         let reply = replies.get(number).or(replies.last()).copied().unwrap();
-        if let Reply::Bytes(bytes) | Reply::Hang(bytes) | Reply::Close(bytes) = reply
-            && bytes.starts_with("HTTP/1.1 101 ")
-        {
-            // pingora takes the end of a request's empty body, if it has not noted it by then, for that of the new protocol.
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
         match reply {
             Reply::Bytes(bytes) => socket.write_all(bytes.as_bytes()).await.unwrap_or_default(),
             Reply::Close(bytes) => {

@@ -186,6 +186,8 @@ async fn a_websocket_goes_over_http_1_1_where_http_2_is_offered_too() {
     socket.write_all(request.as_bytes()).await.unwrap();
     let answer = answer(&mut socket).await;
     assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    socket.write_all(b"whatever\r\n\r\n").await.unwrap();
+    assert!(self::answer(&mut socket).await.ends_with("ok"), "both speak on");
     assert!(upstream.seen()[0].contains("HTTP/2.0") && upstream.seen()[1].starts_with("GET /s HTTP/1.1"));
 }
 
