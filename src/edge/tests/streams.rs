@@ -151,3 +151,27 @@ async fn a_body_that_nobody_needs_any_more_ends_its_stream_without_taking_its_an
     assert_eq!(ended.unwrap(), Reason::NO_ERROR, "RFC 9113 section 8.1");
     house.counts(r#"portcullis_requests_total{method="POST",status="200",upstream="u"} 1"#).await;
 }
+
+#[tokio::test]
+async fn a_body_that_trickles_behind_its_answer_ends_its_stream_too() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
+        tokio::io::copy(&mut socket, &mut tokio::io::sink()).await.unwrap();
+    });
+    let settings = ServerSettings { body_timeout: 10 * PAUSE, min_body_rate: 200, ..settings() };
+    let house = House::open(settings, vec![upstream_settings("u", "/", port)]).await;
+    let client = connect(&house).await;
+    let (response, mut body) = begin(&client, request(Method::POST, "http://a/", &[]), true).await;
+    assert_eq!(answer(response).await.unwrap().status, 200);
+    for _ in 0..100 {
+        if body.send_data("x".into(), false).is_err() {
+            break;
+        }
+        sleep(PAUSE).await;
+    }
+    let ended = timeout(PAUSE, poll_fn(|context| body.poll_reset(context))).await.expect("it ends");
+    assert_eq!(ended.unwrap(), Reason::NO_ERROR);
+}
