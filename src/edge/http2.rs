@@ -44,6 +44,9 @@ use crate::web::Refusal;
 const STREAMS: u32 = 100;
 /// What all streams of a connection may send before it is read. One of them has the protocol's 64 KiB.
 const WINDOW: u32 = 1024 * 1024;
+/// What may be held of bodies in small pieces, for each of which the library counts 256 bytes (about the double of what it
+/// takes): the 64 KiB of a stream in pieces of eight, which a slow server behind leaves here.
+const SMALL_PIECES: usize = 2 * 1024 * 1024;
 /// What is held of one answer that its client does not take.
 const MAX_HELD: usize = 64 * 1024;
 /// Requests of one connection that are so malformed that pingora refuses them itself.
@@ -130,6 +133,7 @@ fn options(settings: &ServerSettings) -> H2Options {
     options
         .max_concurrent_streams(STREAMS)
         .initial_connection_window_size(WINDOW)
+        .data_frame_budget(SMALL_PIECES)
         .max_send_buffer_size(MAX_HELD)
         .max_header_list_size(u32::try_from(list.max(MIN_HEADER_LIST)).unwrap_or(u32::MAX));
     options

@@ -26,7 +26,8 @@ pub(in crate::edge) struct MeteredSocket {
     meter: Meter,
     /// What was read before its turn.
     held: BytesMut,
-    flooded: bool,
+    /// Its client sends too much, or takes too little, to be told of the end.
+    cut: bool,
     /// How fast the client takes what all its streams are sent.
     takes: Pace,
 }
@@ -35,7 +36,7 @@ impl MeteredSocket {
     pub(super) fn new(opening: Opening, watch: Arc<Watch>, pieces: Pieces, settings: &ServerSettings) -> Self {
         let (socket, held, meter) = (Some(opening.socket), opening.read, Meter::new(pieces));
         let takes = Pace::new(settings.min_body_rate, settings.idle_timeout);
-        Self { socket, watch, meter, held, flooded: false, takes }
+        Self { socket, watch, meter, held, cut: false, takes }
     }
 
     fn socket(&mut self) -> io::Result<Pin<&mut Stream>> {
@@ -50,7 +51,7 @@ impl MeteredSocket {
     fn count(&mut self, read: &[u8]) -> io::Result<()> {
         let awaited = self.meter.awaited();
         if self.meter.read(read).is_err() {
-            self.flooded = true;
+            self.cut = true;
             let peer = self.peer().map(|peer| peer.to_string());
             tracing::info!(peer, "a connection is cut: it sends too many HTTP/2 frames that are no requests");
             return Err(io::Error::other("a flood of HTTP/2 frames"));
@@ -70,13 +71,15 @@ impl MeteredSocket {
             Poll::Ready(_) => self.watch.taken(),
             Poll::Pending => self.watch.stalled(),
         }
-        self.takes.note(written, bytes)
+        let noted = self.takes.note(written, bytes);
+        self.cut |= matches!(&noted, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut);
+        noted
     }
 }
 
 impl Drop for MeteredSocket {
     fn drop(&mut self) {
-        let socket = self.socket.take().filter(|_| !self.flooded);
+        let socket = self.socket.take().filter(|_| !self.cut);
         self.watch.leave(|left| left.socket = socket);
     }
 }

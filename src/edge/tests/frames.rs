@@ -202,3 +202,18 @@ async fn the_last_answer_of_a_connection_is_whole_however_slowly_it_is_taken_unl
         assert_eq!(whole, min_body_rate == 0, "{taken}");
     }
 }
+
+#[tokio::test]
+async fn a_stream_of_small_messages_that_its_server_is_slow_to_take_is_no_flood() {
+    // It takes connections, and nothing of what comes.
+    let deaf = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = deaf.local_addr().unwrap().port();
+    let house = House::open(settings(), vec![upstream_settings("u", "/", port)]).await;
+    for length in [8, 25, 100] {
+        let mut socket = raw(&house).await;
+        let messages = frame(0, 0, 1, &b"x".repeat(length)).repeat(65_535 / length);
+        let ping = frame(6, 0, 0, b"12345678");
+        socket.write_all(&[frame(1, 4, 1, HEAD), messages, ping].concat()).await.unwrap();
+        while next(&mut socket).await.unwrap_or_else(|| panic!("cut, with messages of {length}")).0 != 6 {}
+    }
+}
