@@ -13,13 +13,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::{Buf, Bytes};
 use pingora::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
     UniqueIDType, raw_connect::ProxyDigest, tls::SslDigest,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::server::TlsStream;
@@ -30,8 +29,6 @@ const PACKET: usize = 1460;
 /// One client's connection.
 pub(super) struct ClientSocket<S> {
     stream: BufWriter<S>,
-    /// Read in advance, to see what the client speaks.
-    peeked: Bytes,
     socket: Arc<SocketDigest>,
     tls: Option<Arc<SslDigest>>,
     protocol: Option<ALPN>,
@@ -41,7 +38,7 @@ impl ClientSocket<TcpStream> {
     /// A connection in clear.
     pub(super) fn plain(stream: TcpStream, peer: SocketAddr) -> Self {
         let socket = digest(&stream, peer);
-        Self { stream: buffered(stream), peeked: Bytes::new(), socket, tls: None, protocol: None }
+        Self { stream: buffered(stream), socket, tls: None, protocol: None }
     }
 }
 
@@ -58,7 +55,7 @@ impl ClientSocket<TlsStream<TcpStream>> {
             Some(b"http/1.1") => Some(ALPN::H1),
             _ => None,
         };
-        Self { stream: buffered(stream), peeked: Bytes::new(), socket, tls: Some(Arc::new(tls)), protocol }
+        Self { stream: buffered(stream), socket, tls: Some(Arc::new(tls)), protocol }
     }
 }
 
@@ -79,12 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientSocket<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.peeked.is_empty() {
-            return Pin::new(self.stream.get_mut()).poll_read(context, buffer);
-        }
-        let given = self.peeked.len().min(buffer.remaining());
-        buffer.put_slice(&self.peeked.split_to(given));
-        Poll::Ready(Ok(()))
+        Pin::new(self.stream.get_mut()).poll_read(context, buffer)
     }
 }
 
@@ -121,20 +113,7 @@ impl<S: AsyncWrite + Unpin + Send> Shutdown for ClientSocket<S> {
     }
 }
 
-#[async_trait]
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Peek for ClientSocket<S> {
-    async fn try_peek(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
-        let mut peeked = self.peeked.chunk();
-        if peeked.len() < buffer.len() {
-            let mut more = vec![0; buffer.len() - peeked.len()];
-            self.stream.read_exact(&mut more).await?;
-            self.peeked = [peeked, &more].concat().into();
-            peeked = self.peeked.chunk();
-        }
-        peeked.copy_to_slice(buffer);
-        Ok(true)
-    }
-}
+impl<S> Peek for ClientSocket<S> {}
 
 impl<S> UniqueID for ClientSocket<S>
 where
@@ -199,27 +178,13 @@ impl<S> fmt::Debug for ClientSocket<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::net::TcpListener;
+    use tokio::{io::AsyncReadExt, net::TcpListener};
 
     async fn pair() -> (ClientSocket<TcpStream>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (socket, peer) = listener.accept().await.unwrap();
         (ClientSocket::plain(socket, peer), client)
-    }
-
-    #[tokio::test]
-    async fn what_was_peeked_is_read_again() {
-        let (mut socket, mut client) = pair().await;
-        client.write_all(b"GET / HTTP/1.1").await.unwrap();
-        for length in [3, 5] {
-            let mut peeked = vec![0; length];
-            assert!(socket.try_peek(&mut peeked).await.unwrap());
-            assert_eq!(peeked, b"GET /"[..length]);
-        }
-        let mut all = [0; 14];
-        socket.read_exact(&mut all).await.unwrap();
-        assert_eq!(&all, b"GET / HTTP/1.1");
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ use super::{
     Gateway, ServerSettings, answer,
     exchange::Record,
     framing::{Excess, HeadSize},
-    http2::{self, MeteredSocket, Opening},
+    http2::{self, Opening},
     places::Places,
     refusals,
     socket::WatchedSocket,
@@ -64,7 +64,7 @@ impl Door {
         // Whoever is gone before the first byte leaves nothing to be done.
         let Ok(opening) = Opening::of(socket, self.settings.h2c, shutdown).await else { return };
         if opening.is_http2 {
-            return http2::serve(self, MeteredSocket::new(opening, watch.clone()), shutdown).await;
+            return http2::serve(self, opening, watch, shutdown).await;
         }
         let digest = opening.socket.get_socket_digest();
         let peer = digest.and_then(|digest| digest.peer_addr()?.as_inet().copied());

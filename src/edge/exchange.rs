@@ -19,8 +19,8 @@ use super::{
 use crate::{guard::Permit, model::RequestId, observe::Metrics, web::Refusal};
 pub(super) use record::Record;
 
-/// How often a request is sent again that a server has not looked at, beside the retries of what failed: one that ends
-/// its connections after so many requests, as most do over HTTP/2, refuses many of those that are on their way then.
+/// How often a request that no server has looked at is sent again at least: one that ends its connections after so many
+/// requests, as most do over HTTP/2, refuses many of those that are on their way then.
 const REFUSALS: u32 = 3;
 /// The status in the record of a request whose client went away before an answer.
 const CLIENT_GONE: u16 = 499;
@@ -59,8 +59,6 @@ pub(super) struct Attempt {
     turn: Option<usize>,
     /// How many attempts failed.
     failed: u32,
-    /// How many attempts the server says it has not looked at.
-    refused: u32,
     /// The places that were tried before.
     tried: Vec<usize>,
     pub(super) pick: Option<Pick>,
@@ -123,17 +121,11 @@ impl Exchange {
         }
     }
 
-    /// Notes a failed attempt. Whether there may be another one.
-    pub(super) fn may_retry(&mut self) -> bool {
+    /// Notes an attempt that failed, or that its server `refused` to look at. Whether there may be another one.
+    pub(super) fn may_retry(&mut self, refused: bool) -> bool {
         let Some(retries) = self.admitted().map(|(_, upstream)| upstream.settings().retries) else { return false };
         self.attempt.failed = self.attempt.failed.saturating_add(1);
-        self.attempt.failed <= retries
-    }
-
-    /// Notes an attempt that the server says it has not looked at. Whether there may be another one.
-    pub(super) const fn may_send_again(&mut self) -> bool {
-        self.attempt.refused = self.attempt.refused.saturating_add(1);
-        self.attempt.refused <= REFUSALS
+        self.attempt.failed <= if refused { retries.max(REFUSALS) } else { retries }
     }
 
     /// Tells the clock of the connection.

@@ -131,9 +131,9 @@ fn system_kind(error: &Error) -> Option<io::ErrorKind> {
     error.root_cause().downcast_ref::<io::Error>().map(io::Error::kind)
 }
 
-/// Whether the server itself says that it has not looked at the request, so that sending it to another is no repetition
-/// (RFC 9113 sections 6.8 and 8.7): it refused the stream, or is closing the connection in good order. Only of these
-/// two does pingora decide that an error of HTTP/2 may be tried again.
+/// Whether the server itself says that it has not looked at the request, for which it is not to blame (RFC 9113 sections
+/// 6.8 and 8.7): it refused the stream, or is closing the connection in good order. Only of these two does pingora decide
+/// that an error of HTTP/2 may be tried again.
 pub(super) fn never_looked_at(error: &Error) -> bool {
     *error.esource() == ErrorSource::Upstream && *error.etype() == H2Error && error.retry == RetryType::Decided(true)
 }

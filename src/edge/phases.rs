@@ -223,7 +223,7 @@ impl ProxyHttp for Gateway {
         mut error: Box<Error>,
     ) -> Box<Error> {
         exchange.note_failure(Failure::of(&error));
-        error.set_retry(exchange.may_retry());
+        error.set_retry(exchange.may_retry(false));
         error
     }
 
@@ -235,19 +235,15 @@ impl ProxyHttp for Gateway {
         exchange: &mut Exchange,
         _client_reused: bool,
     ) -> Box<Error> {
-        let untouched = failure::never_looked_at(&error);
-        if !untouched {
+        let refused = failure::never_looked_at(&error);
+        if !refused {
             exchange.note_failure(Failure::of(&error));
         }
         let method = &session.req_header().method;
         let repeatable = [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(method);
         let unanswered = session.response_written().is_none() && !session.as_ref().retry_buffer_truncated();
-        let again = if untouched {
-            unanswered && exchange.may_send_again()
-        } else {
-            unanswered && repeatable && failure::before_an_answer(&error) && exchange.may_retry()
-        };
-        error.set_retry(again);
+        let silent = refused || failure::before_an_answer(&error);
+        error.set_retry(unanswered && repeatable && silent && exchange.may_retry(refused));
         error
     }
 

@@ -336,6 +336,11 @@ impl Watch {
         }
     }
 
+    /// Whether it does not take that at present.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.state().stalled.is_some()
+    }
+
     /// Changes what is left of the connection once nobody serves it.
     pub(super) fn leave(&self, leave: impl FnOnce(&mut Left)) {
         leave(&mut self.state().left);

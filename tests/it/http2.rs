@@ -165,6 +165,31 @@ fn floods_of_frames_are_cut_off_in_bounded_memory_while_others_are_served() {
 }
 
 #[test]
+fn heads_of_many_empty_fields_are_refused_and_not_held() {
+    let upstream = Upstream::start();
+    let gateway = gateway(&upstream);
+    let memory = || gateway.metric("process_resident_memory_bytes");
+    let before = memory();
+    let mut connections = Vec::new();
+    for _ in 0..5 {
+        let mut connection = FrameConnection::open(gateway.public);
+        // There is never room for the body of an answer.
+        connection.send(&frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]));
+        for number in 0..99 {
+            // The first field is kept, all others are that one again (RFC 7541 sections 6.2.1 and 6.1).
+            let first: &[u8] = if number == 0 { &[0x40, 1, b'a', 0] } else { &[] };
+            connection.send(&frame(1, 5, number * 2 + 1, &[HEAD, first, &[0xbe; 2300]].concat()));
+        }
+        for _ in 0..99 {
+            while connection.frame().unwrap().0 != 1 {}
+        }
+        connections.push(connection);
+    }
+    let grown = memory() - before;
+    assert!(grown < 80e6, "{} MB", grown / 1e6);
+}
+
+#[test]
 fn a_head_that_drips_is_not_waited_for() {
     let upstream = Upstream::start();
     let api = format!(

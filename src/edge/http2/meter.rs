@@ -2,8 +2,13 @@
 //!
 //! Frames that are no request and no body cost their sender nothing and us some work each (CVE-2019-9511 to 9518,
 //! CVE-2023-44487, CVE-2024-27316). There is credit for so many of them at once; it comes back with time, with
-//! requests, and with what the client is sent and has to acknowledge. Only the nine bytes before each frame are looked
-//! at (RFC 9113 section 4.1).
+//! requests, and with pieces of answers, which the client has to acknowledge. Only the nine bytes before each frame are
+//! looked at (RFC 9113 section 4.1).
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
 use tokio::time::Instant;
 
@@ -17,8 +22,9 @@ const PER_SECOND: u32 = 100;
 const PER_REQUEST: u32 = 4;
 /// What a request that is taken back costs: more than it brought.
 const RESET: u32 = 5;
-/// The bytes sent to a client that bring one back: it may acknowledge each piece of an answer.
-const BYTES: usize = 1024;
+/// What comes back with a piece of an answer: its client may acknowledge each KiB of 16, and a small one more than once.
+/// It counts as one, however small the frames are that the client's window makes of it.
+const PER_PIECE: u32 = 16;
 
 /// The length of what stands before each frame.
 const HEAD: usize = 9;
@@ -37,6 +43,21 @@ const END_HEADERS: u8 = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Flood;
 
+/// How many pieces of answers the streams of a connection wrote that have brought its meter nothing yet.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pieces(Arc<AtomicU32>);
+
+impl Pieces {
+    /// One more was written.
+    pub(super) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn take(&self) -> u32 {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
 /// Where in the frames of a connection the next byte stands, and what they may still cost.
 #[derive(Debug)]
 pub(super) struct Meter {
@@ -49,28 +70,30 @@ pub(super) struct Meter {
     kind: u8,
     /// A request's head has begun and is not over when the present frame is.
     continued: bool,
+    /// How many frames have begun; those of one head count as one.
+    begun: u64,
     /// The newest stream, whose number is the highest (RFC 9113 section 5.1.1).
     newest: u32,
     credit: u32,
     /// Up to when the time that has passed was counted.
     counted: Instant,
-    /// Bytes sent that have brought nothing yet.
-    sent: usize,
+    pieces: Pieces,
 }
 
 impl Meter {
     /// For a connection whose first byte is still to come.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(pieces: Pieces) -> Self {
         Self {
             passing: PREFACE.len(),
             head: [0; HEAD],
             filled: 0,
             kind: SETTINGS,
             continued: false,
+            begun: 0,
             newest: 0,
             credit: BURST,
             counted: Instant::now(),
-            sent: 0,
+            pieces,
         }
     }
 
@@ -87,6 +110,9 @@ impl Meter {
             let taken = rest.len().min(bytes.len());
             let (new, others) = bytes.split_at(taken);
             rest.iter_mut().zip(new).for_each(|(to, from)| *to = *from);
+            if self.filled == 0 && taken > 0 && !self.continued {
+                self.begun = self.begun.wrapping_add(1);
+            }
             self.filled += taken;
             bytes = others;
             if self.filled == HEAD {
@@ -97,17 +123,11 @@ impl Meter {
         Ok(())
     }
 
-    /// Notes what was sent to the client.
-    pub(super) fn sent(&mut self, bytes: usize) {
-        self.sent = self.sent.saturating_add(bytes);
-        self.earn(u32::try_from(self.sent / BYTES).unwrap_or(u32::MAX));
-        self.sent %= BYTES;
-    }
-
-    /// Whether more must come before anything else can: the rest of the preface, of a request's head, or of a frame
-    /// that is no body.
-    pub(super) const fn awaits_more(&self) -> bool {
-        self.filled > 0 || self.continued || (self.passing > 0 && self.kind != DATA)
+    /// What must be whole before anything else can come, by its number: the preface, a request's head, or a frame that is
+    /// no body.
+    pub(super) fn awaited(&self) -> Option<u64> {
+        let awaits = self.filled > 0 || self.continued || (self.passing > 0 && self.kind != DATA);
+        awaits.then_some(self.begun)
     }
 
     /// A frame begins.
@@ -141,6 +161,7 @@ impl Meter {
             let passed = u32::try_from(self.counted.elapsed().as_secs()).unwrap_or(u32::MAX);
             self.counted = Instant::now();
             self.earn(passed.saturating_mul(PER_SECOND));
+            self.earn(self.pieces.take().saturating_mul(PER_PIECE));
         }
         self.credit = self.credit.checked_sub(price).ok_or(Flood)?;
         Ok(())
@@ -167,7 +188,11 @@ mod tests {
 
     /// A meter behind the preface.
     fn meter() -> Meter {
-        let mut meter = Meter::new();
+        behind_preface(Pieces::default())
+    }
+
+    fn behind_preface(pieces: Pieces) -> Meter {
+        let mut meter = Meter::new(pieces);
         meter.read(PREFACE).unwrap();
         meter
     }
@@ -215,13 +240,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn credit_comes_back_with_time_and_with_what_is_acknowledged() {
-        let mut meter = meter();
+        let pieces = Pieces::default();
+        let mut meter = behind_preface(pieces.clone());
         // Nothing is passed over after a flood, so this has nothing that would be.
         let ping = frame(0, PING, 0);
         assert_eq!(limit(&mut meter, &ping), 1000);
-        meter.sent(BYTES / 2);
-        meter.sent(10 * BYTES);
-        assert_eq!(limit(&mut meter, &ping), 10);
+        pieces.add();
+        pieces.add();
+        assert_eq!(limit(&mut meter, &ping), 32);
         tokio::time::advance(Duration::from_secs(2)).await;
         assert_eq!(limit(&mut meter, &ping), 200);
         tokio::time::advance(Duration::from_hours(1)).await;
@@ -234,10 +260,10 @@ mod tests {
             [PREFACE, &frame(0, PING, 0), &frame(200, DATA, 0), &frame(30, HEADERS, 0), &frame(5, CONTINUATION, 4)];
         let bytes = bytes.concat();
         for piece in 1..bytes.len() {
-            let mut meter = Meter::new();
+            let mut meter = Meter::new(Pieces::default());
             bytes.chunks(piece).for_each(|piece| meter.read(piece).unwrap());
             assert_eq!(meter.credit, BURST - 1, "the ping, and what continued the request");
-            assert!(!meter.awaits_more());
+            assert_eq!((meter.awaited(), meter.begun), (None, 3));
         }
     }
 
@@ -254,7 +280,7 @@ mod tests {
         ] {
             let mut meter = meter();
             meter.read(&bytes).unwrap();
-            assert_eq!(meter.awaits_more(), awaits, "{bytes:?}");
+            assert_eq!(meter.awaited().is_some(), awaits, "{bytes:?}");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::Stream;
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use pingora::{
     Error, ErrorType, Result,
     http::{RequestHeader, ResponseHeader},
@@ -25,6 +25,7 @@ use pingora::{
 };
 use tokio::time::timeout;
 
+use super::meter::Pieces;
 use crate::edge::{ServerSettings, exchange::is_final, pace::Pace, watch::Watch};
 
 /// What is written at once: a client is given its time for each such piece, however much of an answer there is.
@@ -47,14 +48,24 @@ pub(super) struct WatchedStream {
     /// How fast the client sends its body, and takes its answer.
     sends: Pace,
     takes: Pace,
+    pieces: Pieces,
+    /// The whole answer is out.
+    answered: bool,
 }
 
 impl WatchedStream {
-    pub(super) fn new(session: HttpSession, watch: Arc<Watch>, settings: &ServerSettings) -> Self {
-        let request = session.req_header().clone();
+    /// With the head that was taken from the session.
+    pub(super) fn new(
+        session: HttpSession,
+        request: RequestHeader,
+        watch: Arc<Watch>,
+        pieces: Pieces,
+        settings: &ServerSettings,
+    ) -> Self {
         let sends = Pace::new(settings.min_body_rate, settings.body_timeout);
         let takes = Pace::new(settings.min_body_rate, settings.idle_timeout);
-        Self { session: Some(Box::new(session)), request, watch, patience: None, sends, takes }
+        let session = Some(Box::new(session));
+        Self { session, request, watch, patience: None, sends, takes, pieces, answered: false }
     }
 
     fn session(&mut self) -> Result<&mut HttpSession> {
@@ -63,9 +74,9 @@ impl WatchedStream {
 
     /// Reads more of the body.
     async fn read(&mut self) -> Result<Option<Bytes>> {
-        // Once its answer has begun, a client may speak when it has something to say: the stream's own clock runs then.
-        let begun = self.response_written().is_some_and(is_final);
-        let patience = self.patience.filter(|_| !begun);
+        // While it is answered, a client may speak when it has something to say: the stream's own clock runs then.
+        let speaks = !self.answered && self.response_written().is_some_and(is_final);
+        let patience = self.patience.filter(|_| !speaks);
         let session = self.session.as_mut().ok_or_else(gone)?;
         let read = session.read_body_bytes();
         match patience {
@@ -87,8 +98,22 @@ impl WatchedStream {
         if late.await? {
             return Err(Error::explain(ErrorType::WriteTimedout, "the answer is taken too slowly").into_down());
         }
+        self.pieces.add();
         Ok(())
     }
+}
+
+/// Takes the request's head, of which the session needs no more than what tells of the body. Some two thousand empty
+/// fields take a client as many bytes, and us a hundred times that: there is never a second one, and none where it is not
+/// looked at.
+pub(super) fn take_head(session: &mut HttpSession) -> RequestHeader {
+    let head = session.req_header();
+    let (mut rest, ()) = http::Request::new(()).into_parts();
+    (rest.method, rest.version) = (head.method.clone(), head.version);
+    for name in [header::CONTENT_LENGTH, header::EXPECT] {
+        rest.headers.extend(head.headers.get(&name).map(|value| (name, value.clone())));
+    }
+    std::mem::replace(session.req_header_mut(), rest.into())
 }
 
 #[expect(clippy::unnecessary_box_returns, reason = "pingora's errors are boxed")]
@@ -192,6 +217,8 @@ impl Session for WatchedStream {
         }
         if ended {
             self.session()?.finish().map_err(Error::into_down)?;
+            self.answered = true;
+            self.sends.restart();
             // A client may send for as long as it likes, and the upstream may read no more (RFC 9113 section 8.1).
             if !self.is_body_done() {
                 self.watch.rest_within(REST);

@@ -1,7 +1,7 @@
 //! What pingora asks of a client's socket beside its bytes, whatever the client speaks: the answers are the inner
 //! socket's.
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use pingora::protocols::{
@@ -25,15 +25,7 @@ macro_rules! pass_on {
             }
         }
 
-        #[async_trait]
-        impl Peek for $socket {
-            async fn try_peek(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
-                match &mut self.socket {
-                    Some(socket) => socket.try_peek(buffer).await,
-                    None => Ok(false),
-                }
-            }
-        }
+        impl Peek for $socket {}
 
         impl UniqueID for $socket {
             fn id(&self) -> UniqueIDType {

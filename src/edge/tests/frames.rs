@@ -2,12 +2,12 @@
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::{sleep, timeout},
 };
 
 use super::{
-    harness::{House, OK, Recorder, rest, upstream_settings},
+    harness::{House, OK, Recorder, Reply, rest, upstream_settings},
     http2::{PATIENCE, SHORT, connect, get, open, settings},
 };
 use crate::edge::ServerSettings;
@@ -21,9 +21,13 @@ fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
 /// A connection on which the preface and empty settings are sent.
 pub(super) async fn raw(house: &House) -> TcpStream {
     let mut socket = house.connect().await;
+    greet(&mut socket).await;
+    socket
+}
+
+async fn greet(socket: &mut TcpStream) {
     socket.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
     socket.write_all(&frame(4, 0, 0, b"")).await.unwrap();
-    socket
 }
 
 /// `:method GET`, `:scheme http`, `:path /`, `:authority a` (RFC 7541).
@@ -35,15 +39,21 @@ fn field(name: &str, value: &str) -> Vec<u8> {
     [&[0, length(name)], name.as_bytes(), &[length(value)], value.as_bytes()].concat()
 }
 
+/// The next frame: its kind, its flags and its payload; nothing at the connection's end.
+async fn next(socket: &mut TcpStream) -> Option<(u8, u8, Vec<u8>)> {
+    let mut head = [0; 9];
+    timeout(PATIENCE, socket.read_exact(&mut head)).await.expect("a frame comes").ok()?;
+    let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+    socket.read_exact(&mut payload).await.ok()?;
+    Some((head[3], head[4], payload))
+}
+
 /// The first frame that ends something or begins an answer: its kind and its payload; nothing at the connection's end.
 async fn verdict(socket: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
     loop {
-        let mut head = [0; 9];
-        timeout(PATIENCE, socket.read_exact(&mut head)).await.expect("a verdict comes").ok()?;
-        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
-        socket.read_exact(&mut payload).await.ok()?;
-        if matches!(head[3], 1 | 3 | 7) {
-            return Some((head[3], payload));
+        let (kind, _, payload) = next(socket).await?;
+        if matches!(kind, 1 | 3 | 7) {
+            return Some((kind, payload));
         }
     }
 }
@@ -149,4 +159,61 @@ async fn floods_are_cut_off_and_honest_clients_do_not_notice() {
     assert_eq!(get(&client, "http://a/", &[]).await.status, 200);
     drop(client);
     house.counts("portcullis_connections 0").await;
+}
+
+#[tokio::test]
+async fn a_client_that_acknowledges_each_message_of_a_long_answer_and_asks_how_long_it_took_is_no_flood() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let house = House::open(settings(), vec![upstream_settings("u", "/", port)]).await;
+    let mut socket = raw(&house).await;
+    socket.write_all(&frame(1, 5, 1, HEAD)).await.unwrap();
+    let (mut upstream, _) = listener.accept().await.unwrap();
+    upstream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
+    for message in 0..1000 {
+        upstream.write_all(b"1\r\nx\r\n").await.unwrap();
+        while next(&mut socket).await.unwrap_or_else(|| panic!("it is cut after {message} messages")).0 != 0 {}
+        // As the gRPC of Go does.
+        let (window, ping) = (frame(8, 0, 0, &[0, 0, 0, 1]), frame(6, 0, 0, b"12345678"));
+        socket.write_all(&[window, ping].concat()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_last_answer_of_a_connection_is_whole_however_slowly_it_is_taken_unless_that_is_below_the_pace() {
+    const LENGTH: usize = 60_000;
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n{}", "x".repeat(LENGTH));
+    let upstream = Recorder::start(vec![Reply::Bytes(answer.leak())].leak()).await;
+    for (min_body_rate, idle_timeout) in [(0, PATIENCE), (1_000_000, 5 * SHORT)] {
+        let one = ServerSettings { max_requests_per_connection: 1, min_body_rate, idle_timeout, ..settings() };
+        let house = House::open_narrow(one, vec![upstream_settings("u", "/", upstream.port)]).await;
+        let narrow = TcpSocket::new_v4().unwrap();
+        narrow.set_recv_buffer_size(4096).unwrap();
+        let mut socket = narrow.connect(house.address).await.unwrap();
+        greet(&mut socket).await;
+        socket.write_all(&frame(1, 5, 1, HEAD)).await.unwrap();
+        house.counts(r#"portcullis_requests_total{method="GET",status="200",upstream="u"} 1"#).await;
+        let (mut taken, mut whole, mut scrap) = (0, false, [0; 2000]);
+        while !whole && let Ok(read @ 1..) = timeout(PATIENCE, socket.read(&mut scrap)).await.expect("it ends") {
+            sleep(SHORT / 4).await;
+            taken += read;
+            whole = taken > LENGTH;
+        }
+        assert_eq!(whole, min_body_rate == 0, "{taken}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_small_messages_that_its_server_is_slow_to_take_is_no_flood() {
+    // It takes connections, and nothing of what comes.
+    let deaf = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = deaf.local_addr().unwrap().port();
+    let house = House::open(settings(), vec![upstream_settings("u", "/", port)]).await;
+    for length in [8, 25, 100] {
+        let mut socket = raw(&house).await;
+        let messages = frame(0, 0, 1, &b"x".repeat(length)).repeat(65_535 / length);
+        let ping = frame(6, 0, 0, b"12345678");
+        socket.write_all(&[frame(1, 4, 1, HEAD), messages, ping].concat()).await.unwrap();
+        while next(&mut socket).await.unwrap_or_else(|| panic!("cut, with messages of {length}")).0 != 6 {}
+    }
 }

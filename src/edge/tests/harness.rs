@@ -238,6 +238,22 @@ pub(super) struct House {
 
 impl House {
     pub(super) async fn open(settings: ServerSettings, upstreams: Vec<UpstreamSettings>) -> Self {
+        let listeners = bind(&settings.listen).unwrap();
+        Self::open_on(listeners, settings, upstreams).await
+    }
+
+    /// One whose system holds next to nothing of what its clients do not take.
+    pub(super) async fn open_narrow(settings: ServerSettings, upstreams: Vec<UpstreamSettings>) -> Self {
+        let listeners = bind(&settings.listen).unwrap();
+        rustix::net::sockopt::set_socket_send_buffer_size(&listeners[0], 4096).unwrap();
+        Self::open_on(listeners, settings, upstreams).await
+    }
+
+    async fn open_on(
+        listeners: Vec<std::net::TcpListener>,
+        settings: ServerSettings,
+        upstreams: Vec<UpstreamSettings>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
         let registry = registry(folder.path(), &metrics);
@@ -245,7 +261,6 @@ impl House {
         let live = Live::build(LiveSettings { upstreams, ..LiveSettings::default() }, false).unwrap();
         live.resolve().await;
         let live = Arc::new(ArcSwap::from_pointee(live));
-        let listeners = bind(&settings.listen).unwrap();
         let address = listeners[0].local_addr().unwrap();
         let gateway = Gateway::new(GatewayParts {
             settings,

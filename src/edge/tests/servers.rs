@@ -228,15 +228,19 @@ async fn over_http_2_only_what_is_safe_to_repeat_is_sent_again() {
 }
 
 #[tokio::test]
-async fn what_a_server_says_it_has_not_looked_at_is_sent_again_whatever_it_is() {
-    let upstream = Secure::start(None, Manner::RefusesFirst).await;
-    let mut settings = by(Scheme::H2c, "/c", upstream.port);
-    settings.retries = 0;
-    let house = open(vec![settings]).await;
-    let request = "POST /c HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc";
-    let answer = house.send(request).await;
-    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("okabc"), "{answer}");
-    assert_eq!(upstream.seen().len(), 2);
+async fn what_a_server_says_it_has_not_looked_at_is_sent_again_unless_it_is_a_post_or_a_patch() {
+    for (method, expected) in [("GET", 2), ("PUT", 2), ("DELETE", 2), ("POST", 1), ("PATCH", 1)] {
+        let upstream = Secure::start(None, Manner::RefusesFirst).await;
+        let mut settings = by(Scheme::H2c, "/c", upstream.port);
+        settings.retries = 0;
+        let house = open(vec![settings]).await;
+        let request = format!("{method} /c HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc");
+        let answer = house.send(request).await;
+        let (code, body) = if expected == 2 { ("200", "okabc") } else { ("502", "bad_gateway") };
+        assert!(status(&answer) == code && answer.contains(body), "{method}: {answer}");
+        assert_eq!(upstream.seen().len(), expected, "{method}");
+        assert!(house.live.load().states()[0].healthy, "it is not to blame");
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use h2::Reason;
 use http::Method;
 use tokio::{
     io::AsyncWriteExt,
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     time::{sleep, timeout},
 };
 
@@ -15,7 +15,7 @@ use super::{
     harness::{House, OK, Recorder, Reply, status, upstream_settings},
     http2::{PATIENCE, SHORT, answer, begin, connect, get, next, request, settings},
 };
-use crate::edge::ServerSettings;
+use crate::edge::{Scheme, ServerSettings};
 
 const PAUSE: Duration = Duration::from_millis(50);
 /// In each pause, more than 200 a second.
@@ -150,4 +150,71 @@ async fn a_body_that_nobody_needs_any_more_ends_its_stream_without_taking_its_an
     let ended = timeout(PATIENCE, poll_fn(|context| body.poll_reset(context))).await.expect("it ends");
     assert_eq!(ended.unwrap(), Reason::NO_ERROR, "RFC 9113 section 8.1");
     house.counts(r#"portcullis_requests_total{method="POST",status="200",upstream="u"} 1"#).await;
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_behind_its_answer_ends_its_stream_too() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
+        tokio::io::copy(&mut socket, &mut tokio::io::sink()).await.unwrap();
+    });
+    let settings = ServerSettings { body_timeout: 10 * PAUSE, min_body_rate: 200, ..settings() };
+    let house = House::open(settings, vec![upstream_settings("u", "/", port)]).await;
+    let client = connect(&house).await;
+    let (response, mut body) = begin(&client, request(Method::POST, "http://a/", &[]), true).await;
+    assert_eq!(answer(response).await.unwrap().status, 200);
+    for _ in 0..100 {
+        if body.send_data("x".into(), false).is_err() {
+            break;
+        }
+        sleep(PAUSE).await;
+    }
+    let ended = timeout(PAUSE, poll_fn(|context| body.poll_reset(context))).await.expect("it ends");
+    assert_eq!(ended.unwrap(), Reason::NO_ERROR);
+}
+
+/// Speaks HTTP/2 and answers `/small` with messages of 25 bytes, more than anybody takes, and anything else after a while.
+async fn sends_small_messages(listener: TcpListener) {
+    while let Ok((socket, _)) = listener.accept().await {
+        tokio::spawn(async move {
+            let mut connection = h2::server::handshake(socket).await.unwrap();
+            while let Some(Ok((request, mut respond))) = connection.accept().await {
+                let mut body = respond.send_response(http::Response::new(()), false).unwrap();
+                if request.uri().path() == "/small" {
+                    for _ in 0..40_000 {
+                        body.send_data(vec![b'x'; 25].into(), false).unwrap();
+                    }
+                }
+                tokio::spawn(async move {
+                    sleep(5 * SHORT).await;
+                    body.send_data("done".into(), true).unwrap_or_default();
+                });
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn clients_that_do_not_take_small_messages_do_not_end_the_connection_to_the_server_for_others() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut settings_of = upstream_settings("u", "/", listener.local_addr().unwrap().port());
+    settings_of.servers[0].scheme = Scheme::H2c;
+    tokio::spawn(sends_small_messages(listener));
+    let house = House::open_narrow(settings(), vec![settings_of]).await;
+    let honest = tokio::spawn({
+        let client = connect(&house).await;
+        async move { get(&client, "http://a/", &[]).await.body }
+    });
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut socket = socket.connect(house.address).await.unwrap();
+        socket.write_all(b"GET /small HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        silent.push(socket);
+    }
+    assert_eq!(honest.await.unwrap(), "done");
 }

@@ -27,9 +27,12 @@ const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP: Duration = Duration::from_mins(1);
 /// Requests at once on one connection of HTTP/2; beyond them there is another connection.
 const STREAMS: usize = 100;
-/// Bytes of an answer that wait on one stream of HTTP/2 for a client that does not take them. All streams together may
-/// fill as much, so that one slow client never holds up the others of its connection.
+/// Bytes of an answer that wait on one stream of HTTP/2 for a client that does not take them.
 const WINDOW: u32 = 256 * 1024;
+/// What may wait on all streams of a connection: more than they can fill, so that no slow client holds up the others. The
+/// library ends a connection when half of it waits in small pieces, each of which it counts as 256 bytes: all streams may
+/// wait in pieces of a dozen.
+const WINDOWS: u32 = 1 << 30;
 /// After this time without a byte the other end's system is asked for a sign of life, and again after a third of it, so
 /// that a connection whose other end is gone without a word is not kept: over HTTP/2 all requests share it. Pings of
 /// HTTP/2 itself would end connections: gRPC servers take more than one in five minutes for an attack.
@@ -146,8 +149,7 @@ fn terms(server: &Server, settings: &UpstreamSettings) -> HttpPeer {
     };
     peer.options.max_h2_streams = STREAMS;
     peer.options.h2_stream_window_size = Some(WINDOW);
-    peer.options.h2_connection_window_size =
-        u32::try_from(STREAMS).ok().and_then(|streams| WINDOW.checked_mul(streams));
+    peer.options.h2_connection_window_size = Some(WINDOWS);
     peer.options.tcp_keepalive = Some(TcpKeepalive {
         idle: SILENCE,
         interval: SILENCE / 3,
