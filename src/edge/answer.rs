@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use pingora::{Error, ErrorType, Result, http::ResponseHeader, protocols::http::ServerSession};
 
-use super::headers::REQUEST_ID;
+use super::headers::{REQUEST_ID, REQUEST_ID_NAME};
 use crate::{
     model::{RequestId, Room},
     web::{Refusal, room_fields},
@@ -19,8 +19,9 @@ const DRAIN_BYTES: usize = 256 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// Headers that belong to one connection and are pingora's to set.
-const HOP_BY_HOP: [HeaderName; 4] =
-    [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, HeaderName::from_static("keep-alive")];
+const HOP_BY_HOP: [HeaderName; 4] = [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, KEEP_ALIVE];
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// Answers with a refusal. A 400, 408, 414 or 431 closes a connection of HTTP/1.1: where the next request would begin
 /// is not certain then. So does a 413: that body is not waited for. A stream of HTTP/2 ends with each, and some clients
@@ -80,10 +81,10 @@ pub(super) fn relay(session: &mut ServerSession, head: &mut ResponseHeader, id: 
     for name in nominated(head) {
         head.remove_header(&name);
     }
-    head.remove_header("keep-alive");
-    head.remove_header("proxy-connection");
+    head.remove_header(&KEEP_ALIVE);
+    head.remove_header(&PROXY_CONNECTION);
     if let Some(id) = id {
-        head.insert_header(REQUEST_ID, id.as_str())?;
+        head.insert_header(REQUEST_ID_NAME, id.as_header().clone())?;
     }
     Ok(())
 }
@@ -165,7 +166,7 @@ pub(super) async fn write(
         head.insert_header(header::CONTENT_LENGTH, body.len())?;
     }
     if let Some(id) = id {
-        head.insert_header(REQUEST_ID, id.as_str())?;
+        head.insert_header(REQUEST_ID_NAME, id.as_header().clone())?;
     }
     let written = async {
         session.write_response_header(Box::new(head)).await?;

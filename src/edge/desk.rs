@@ -20,7 +20,7 @@ const MAX_ANSWER: usize = 64 * 1024 * 1024;
 /// One request for the router.
 pub(super) struct Call<'a> {
     pub(super) router: &'a Router,
-    pub(super) intake: &'a Intake,
+    pub(super) intake: &'a Intake<'a>,
     pub(super) id: Option<&'a RequestId>,
     /// The client's address, for counting failed attempts.
     pub(super) client: Option<IpAddr>,
@@ -84,7 +84,7 @@ async fn take_body(session: &mut ServerSession, time: Duration) -> Result<Bytes,
 fn request(session: &ServerSession, call: &Call<'_>, body: Bytes) -> Option<Request<Body>> {
     let path = call.intake.path.as_str();
     let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
-    let target = match &call.intake.query {
+    let target = match call.intake.query {
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),
     };

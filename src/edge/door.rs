@@ -78,7 +78,7 @@ impl Door {
 
     /// Answers a stream that pingora may not see.
     pub(super) async fn refuse_stream(&self, mut session: ServerSession, refusal: &Refusal) {
-        let id = RequestId::random().ok();
+        let id = Some(RequestId::random());
         let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
         self.note(refusal, id.as_ref(), peer, Duration::ZERO);
         // Whoever cannot be told has gone.
@@ -95,7 +95,7 @@ impl Door {
     /// What answers a head that is refused before any phase: there is no request then, only its refusal and its record.
     fn apologise(&self, status: u16, size: HeadSize, peer: Option<SocketAddr>, took: Duration) -> Bytes {
         let refusal = refusal(status, size, &self.settings);
-        let id = RequestId::random().ok();
+        let id = Some(RequestId::random());
         self.note(&refusal, id.as_ref(), peer, took);
         answer::wire(&answer::response(&refusal, id.as_ref()), id.as_ref(), true)
     }

@@ -4,14 +4,14 @@ mod record;
 
 use std::{sync::Arc, time::Instant};
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, Uri};
 use pingora::{http::ResponseHeader, proxy::Session, upstreams::peer::HttpPeer};
 
 use super::{
     Live, Upstream,
     failure::Failure,
     farewell::Words,
-    origin::Origin,
+    origin::{self, Origin},
     refusals,
     upstream::{Balance, Pick, Request},
     watch::{Cut, Watch},
@@ -44,7 +44,7 @@ pub struct Exchange {
     pub(super) origin: Origin,
     pub(super) stage: Stage,
     /// The target as it is forwarded.
-    pub(super) target: String,
+    pub(super) target: Uri,
     pub(super) attempt: Attempt,
     pub(super) record: Record,
     pub(super) watch: Option<Arc<Watch>>,
@@ -71,7 +71,7 @@ impl Exchange {
             id: None,
             origin: Origin::default(),
             stage: Stage::Arrived,
-            target: String::new(),
+            target: Uri::default(),
             attempt: Attempt::default(),
             record: Record::new(metrics, logged),
             watch,
@@ -126,6 +126,15 @@ impl Exchange {
         let Some(retries) = self.admitted().map(|(_, upstream)| upstream.settings().retries) else { return false };
         self.attempt.failed = self.attempt.failed.saturating_add(1);
         self.attempt.failed <= if refused { retries.max(REFUSALS) } else { retries }
+    }
+
+    /// The address of the peer, as a header has it.
+    pub(super) fn peer(&self) -> Option<HeaderValue> {
+        let peer = self.origin.peer?.ip().to_canonical();
+        Some(match &self.watch {
+            Some(watch) => watch.peer(peer),
+            None => origin::header(peer),
+        })
     }
 
     /// Tells the clock of the connection.

@@ -3,7 +3,7 @@
 
 use http::HeaderValue;
 
-use super::headers::holds_secret;
+use crate::model::holds_secret;
 
 /// What every secret of ours starts with, in base64, as Basic has it: by its place in a group of three bytes, the
 /// characters that it alone settles.
@@ -13,7 +13,7 @@ const ENCODED_SECRET: [&[u8]; 3] = [b"cHJ0X", b"BydF", b"wcnRf"];
 pub(super) fn is_foreign(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
     let encoded = ENCODED_SECRET.into_iter().any(|form| bytes.windows(form.len()).any(|window| window == form));
-    !encoded && !holds_secret(value)
+    !encoded && !holds_secret(bytes)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use std::io;
 
 use http::{HeaderMap, header};
+use memchr::memchr;
 
 use super::ServerSettings;
 
@@ -65,7 +66,6 @@ pub(super) struct HeadScan {
     blanks: usize,
     /// A carriage return waits for its line feed.
     returned: bool,
-    broken: bool,
 }
 
 impl HeadScan {
@@ -75,53 +75,51 @@ impl HeadScan {
 
     /// Reads on in all the bytes that there are from the beginning of the head.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Seen {
-        for byte in bytes.get(self.read..).unwrap_or_default() {
-            self.read += 1;
-            let ended = self.add(*byte);
-            if self.broken {
+        while let Some(rest) = bytes.get(self.read..).filter(|rest| !rest.is_empty()) {
+            let feed = memchr(b'\n', rest);
+            let line = feed.and_then(|feed| rest.get(..feed)).unwrap_or(rest);
+            self.read += line.len() + usize::from(feed.is_some());
+            if !self.add(line) {
                 return Seen::Broken;
             }
-            if ended {
-                return Seen::Whole(self.read);
+            if feed.is_some()
+                && let Some(seen) = self.end_line()
+            {
+                return seen;
             }
         }
         Seen::Part
     }
 
-    /// Whether this byte is the last one.
-    fn add(&mut self, byte: u8) -> bool {
-        match byte {
-            b'\n' => return self.end_line(),
-            _ if self.returned => self.broken = true,
-            b'\r' => self.returned = true,
-            _ => {
-                self.line += 1;
-                if self.size.lines == 0 {
-                    self.size.first_line = self.line;
-                    self.blanks += usize::from(byte == b' ');
-                    self.broken = byte != b' ' && !byte.is_ascii_graphic();
-                } else {
-                    self.size.fields += 1;
-                }
-            }
+    /// Adds bytes to the line that is coming. Whether they may stand there.
+    fn add(&mut self, bytes: &[u8]) -> bool {
+        if self.returned {
+            return bytes.is_empty();
         }
-        false
+        let text = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        self.returned = text.len() < bytes.len();
+        self.line += text.len();
+        if self.size.lines > 0 {
+            self.size.fields += text.len();
+            return memchr(b'\r', text).is_none();
+        }
+        self.size.first_line = self.line;
+        self.blanks += text.iter().filter(|byte| **byte == b' ').count();
+        text.iter().all(|byte| matches!(byte, b' '..=b'~'))
     }
 
-    fn end_line(&mut self) -> bool {
+    /// What is seen of the head at the end of a line, if that is not in its midst.
+    fn end_line(&mut self) -> Option<Seen> {
         self.returned = false;
         match (self.line, self.size.lines) {
-            (0, 0) => {
-                self.broken = self.read > MAX_LEAD;
-                return false;
-            }
-            (0, _) => return true,
-            (_, 0) => self.broken = self.blanks != 2,
+            (0, 0) => return (self.read > MAX_LEAD).then_some(Seen::Broken),
+            (0, _) => return Some(Seen::Whole(self.read)),
+            (_, 0) => {}
             _ => self.size.fields += 2,
         }
         self.size.lines += 1;
         self.line = 0;
-        false
+        (self.blanks != 2).then_some(Seen::Broken)
     }
 }
 

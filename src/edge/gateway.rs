@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use http::uri::Authority;
-use pingora::{
-    Result,
-    protocols::http::{ServerSession, v1::server::HttpSession},
-    proxy::Session,
+use bytes::Bytes;
+use http::{
+    Uri,
+    uri::{Authority, PathAndQuery},
 };
+use pingora::{Result, http::RequestHeader, proxy::Session};
 use tokio::time::Instant;
 
 use super::{
@@ -17,8 +17,8 @@ use super::{
     bearer::Bearer,
     desk,
     exchange::{Exchange, Stage},
-    intake::{Head, Intake},
-    observed,
+    intake::{Head, HeadBytes, Intake},
+    observed, refusals,
 };
 use crate::{
     guard::{Denial, Guard, Incoming, Permit, Refused},
@@ -58,6 +58,21 @@ pub struct Gateway {
     token_ended: Arc<Refusal>,
 }
 
+/// The target to forward. Most often it is the one that was sent.
+fn target(path: &str, query: Option<&str>, sent: &Uri) -> Result<Uri, Refusal> {
+    let same = sent.path_and_query().filter(|sent| sent.path() == path && sent.query() == query);
+    if let Some(sent) = same {
+        return Ok(sent.clone().into());
+    }
+    let mut text = path.to_owned();
+    if let Some(query) = query {
+        text.push('?');
+        text.push_str(query);
+    }
+    let target = PathAndQuery::from_maybe_shared(Bytes::from(text));
+    target.map(Uri::from).map_err(|_| refusals::bad_request("The request target is refused."))
+}
+
 impl Gateway {
     /// A gateway of these parts.
     #[must_use]
@@ -66,16 +81,14 @@ impl Gateway {
         Self { parts, token_ended }
     }
 
-    pub(super) fn intake(&self, session: &ServerSession) -> Result<Intake, Refusal> {
-        let request = session.req_header();
-        let raw = session.as_http1().map(HttpSession::get_headers_raw_bytes).unwrap_or_default();
+    pub(super) fn intake<'a>(&self, request: &RequestHeader, bytes: &'a HeadBytes) -> Result<Intake<'a>, Refusal> {
         let head = Head {
             method: &request.method,
             version: request.version,
-            target: request.raw_path(),
+            target: &bytes.target,
             authority: request.uri.authority().map(Authority::as_str),
             headers: &request.headers,
-            raw: &raw,
+            raw: &bytes.head,
         };
         Intake::read(&head, &self.parts.settings)
     }
@@ -85,13 +98,13 @@ impl Gateway {
         &self,
         session: &Session,
         exchange: &mut Exchange,
-        intake: &Intake,
+        intake: &Intake<'_>,
     ) -> Result<(), Refusal> {
         let request = session.req_header();
         let incoming = Incoming {
             host: &intake.host,
             path: &intake.path,
-            query: intake.query.as_deref(),
+            query: intake.query,
             method: &request.method,
             headers: &request.headers,
             from: exchange.origin.client,
@@ -109,8 +122,7 @@ impl Gateway {
                 if let Some(kind) = observed::kind(&permit, &request.method) {
                     self.parts.observations.note(kind);
                 }
-                self.depart(exchange, permit, intake);
-                Ok(())
+                self.depart(exchange, permit, intake, &request.uri)
             }
             Err(Refused { denial, upstream, rule, grant }) => {
                 record.belongs_to(upstream, rule, grant);
@@ -123,12 +135,12 @@ impl Gateway {
         }
     }
 
-    fn depart(&self, exchange: &mut Exchange, permit: Permit, intake: &Intake) {
+    fn depart(&self, exchange: &mut Exchange, permit: Permit, intake: &Intake<'_>, sent: &Uri) -> Result<(), Refusal> {
         if let Some(grant) = permit.grant() {
             self.parts.tokens.note_use(grant);
         }
         exchange.stage = Stage::Admitted(permit);
-        let Some((permit, upstream)) = exchange.admitted() else { return };
+        let Some((permit, upstream)) = exchange.admitted() else { return Err(refusals::internal()) };
         let settings = upstream.settings();
         // One that only observes lets the next request through, too.
         let closes = settings.close_on_revoke && !permit.upstream().observes();
@@ -137,14 +149,17 @@ impl Gateway {
             exchange.clock(|watch| watch.runs_under(bearer));
         }
         let path = if settings.strip_prefix { intake.path.below(&settings.rules.path) } else { intake.path.as_str() };
-        exchange.target = match &intake.query {
-            Some(query) => format!("{path}?{query}"),
-            None => path.to_owned(),
-        };
+        exchange.target = target(path, intake.query, sent)?;
         exchange.token_ended = Some(self.token_ended.clone());
+        Ok(())
     }
 
-    pub(super) async fn serve(&self, session: &mut Session, exchange: &mut Exchange, intake: &Intake) -> Result<bool> {
+    pub(super) async fn serve(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        intake: &Intake<'_>,
+    ) -> Result<bool> {
         exchange.stage = Stage::Answered;
         exchange.record.is_ours();
         let call = desk::Call {

@@ -1,48 +1,51 @@
 //! What an upstream is sent: the client's headers cleaned, then the identity and what the upstream's settings add.
 //!
 //! Called for each attempt from `upstream_request_filter` only: what `Connection` names is gone by then, so that a
-//! client cannot have our own headers taken away. Everything is inserted, nothing appended, so a second call on a retry
-//! changes nothing.
+//! client cannot have our own headers taken away. They are made anew, with names in lower case, as HTTP/2 has them: in
+//! pingora's own map of headers, which keeps the case of each, every change costs several times as much.
 
 mod refused;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use pingora::{Result, http::RequestHeader};
 
 use super::{
     HostHeader, ListStyle, ReservedNames, UpstreamSettings,
     origin::{FORWARDED_FOR, Origin},
 };
-use crate::{model::RequestId, tokens::Identity};
-pub(super) use refused::holds_secret;
+use crate::{
+    model::{RequestId, holds_secret},
+    tokens::Identity,
+};
 
 /// The header that names a request.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_NAME);
+pub(super) const REQUEST_ID_NAME: &str = "x-request-id";
 /// Tells an upstream that only observes why a request would have been refused.
 const WOULD_DENY: HeaderName = HeaderName::from_static("x-portcullis-would-deny");
-const FORWARDED_HOST: &str = "x-forwarded-host";
-const FORWARDED_PROTO: &str = "x-forwarded-proto";
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// How many headers are added to the client's, most often.
+const ADDED: usize = 12;
 
 /// The client's own name for the request if it gave one and it is harmless, else a new one.
-pub(super) fn request_id(sent: &HeaderMap) -> Option<RequestId> {
+pub(super) fn request_id(sent: &HeaderMap) -> RequestId {
     let mut names = sent.get_all(REQUEST_ID).iter();
     let own = match (names.next(), names.next()) {
         (Some(value), None) => value.to_str().ok().and_then(RequestId::from_caller),
         _ => None,
     };
-    own.or_else(|| RequestId::random().ok())
+    own.unwrap_or_else(RequestId::random)
 }
 
 /// Makes one field of the cookies that HTTP/2 lets a client send in several (RFC 9113 section 8.2.3).
-///
-/// # Errors
-/// If it cannot be set.
-pub(super) fn join_cookies(request: &mut RequestHeader) -> Result<()> {
-    let cookies: Vec<&[u8]> = request.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if cookies.len() > 1 {
-        request.insert_header(header::COOKIE, cookies.join(&b"; "[..]))?;
+pub(super) fn join_cookies(headers: &mut HeaderMap) {
+    let cookies: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if cookies.len() > 1
+        && let Ok(joined) = HeaderValue::from_maybe_shared(Bytes::from(cookies.join(&b"; "[..])))
+    {
+        headers.insert(header::COOKIE, joined);
     }
-    Ok(())
 }
 
 /// One request on its way to one upstream.
@@ -55,6 +58,8 @@ pub(super) struct Passage<'a> {
     pub(super) would_deny: Option<&'static str>,
     pub(super) request_id: Option<&'a RequestId>,
     pub(super) origin: Origin,
+    /// The address of the peer.
+    pub(super) peer: Option<HeaderValue>,
     /// The headers as the client sent them.
     pub(super) sent: &'a HeaderMap,
     /// The host that the client asked for, as sent.
@@ -64,32 +69,35 @@ pub(super) struct Passage<'a> {
 }
 
 impl Passage<'_> {
-    /// Cleans and completes what is sent.
-    ///
-    /// # Errors
-    /// If a name or value cannot be set; nothing may be sent then.
-    pub(super) fn apply(&self, request: &mut RequestHeader) -> Result<()> {
-        let refused: Vec<HeaderName> = request
-            .headers
-            .iter()
-            .filter(|(name, value)| self.refuses(name, value))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in refused.iter().chain(&self.settings.remove_headers) {
-            request.remove_header(name);
+    /// What is sent, of the headers that pingora has left of the client's: cleaned and completed.
+    pub(super) fn headers(&self, left: &HeaderMap) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(left.keys_len() + self.settings.set_headers.len() + ADDED);
+        let mut tainted = Vec::new();
+        for (name, value) in left {
+            if self.refuses(name) || self.settings.remove_headers.contains(name) {
+                continue;
+            }
+            if self.taints(name, value) {
+                tainted.push(name);
+            } else {
+                headers.append(name, value.clone());
+            }
         }
-        self.set_forwarded(request)?;
+        for name in tainted {
+            headers.remove(name);
+        }
+        self.set_forwarded(&mut headers);
         if let Some(identity) = self.identity {
-            self.set_identity(request, identity)?;
+            self.set_identity(&mut headers, identity);
         }
         if let Some(error) = self.would_deny {
-            request.insert_header(WOULD_DENY, error)?;
+            headers.insert(WOULD_DENY, HeaderValue::from_static(error));
         }
         if let Some(id) = self.request_id {
-            request.insert_header(REQUEST_ID, id.as_str())?;
+            headers.insert(REQUEST_ID, id.as_header().clone());
         }
         for (name, value) in &self.settings.set_headers {
-            request.insert_header(name.clone(), value.clone())?;
+            headers.insert(name, value.clone());
         }
         let host = match &self.settings.host_header {
             HostHeader::Client => self.host,
@@ -97,42 +105,38 @@ impl Passage<'_> {
             HostHeader::Literal(value) => Some(value),
         };
         if let Some(host) = host {
-            request.insert_header(header::HOST, host.clone())?;
+            headers.insert(header::HOST, host.clone());
         }
-        Ok(())
+        headers
     }
 
     /// Tells the upstream of the client: anew, or, behind a trusted proxy, what that said and the proxy itself.
-    fn set_forwarded(&self, request: &mut RequestHeader) -> Result<()> {
-        let mut hops = String::new();
-        if self.origin.trusted {
-            // From what was sent, not from what an earlier attempt made of it.
-            let values = self.sent.get_all(FORWARDED_FOR).iter().filter(|value| !holds_secret(value));
-            for value in values.filter_map(|value| value.to_str().ok()) {
-                hops.push_str(value);
-                hops.push_str(", ");
-            }
+    fn set_forwarded(&self, headers: &mut HeaderMap) {
+        let hops = if self.origin.trusted { self.hops() } else { self.peer.clone() };
+        match hops {
+            Some(hops) => headers.insert(FORWARDED_FOR, hops),
+            None => headers.remove(FORWARDED_FOR),
+        };
+        let kept = |headers: &HeaderMap, name| self.origin.trusted && headers.contains_key(name);
+        if !kept(headers, FORWARDED_PROTO) {
+            let scheme = if self.origin.secure { "https" } else { "http" };
+            headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
         }
-        match self.origin.peer {
-            Some(peer) => {
-                hops.push_str(&peer.ip().to_canonical().to_string());
-                request.insert_header(FORWARDED_FOR, hops)?;
-            }
-            None => {
-                request.remove_header(FORWARDED_FOR);
-            }
+        if let (false, Some(host)) = (kept(headers, FORWARDED_HOST), self.host) {
+            headers.insert(FORWARDED_HOST, host.clone());
         }
-        let kept = |request: &RequestHeader, name| self.origin.trusted && request.headers.contains_key(name);
-        if !kept(request, FORWARDED_PROTO) {
-            request.insert_header(FORWARDED_PROTO, if self.origin.secure { "https" } else { "http" })?;
-        }
-        if let (false, Some(host)) = (kept(request, FORWARDED_HOST), self.host) {
-            request.insert_header(FORWARDED_HOST, host.clone())?;
-        }
-        Ok(())
     }
 
-    fn set_identity(&self, request: &mut RequestHeader, identity: &Identity) -> Result<()> {
+    /// Those that a trusted proxy named, and itself.
+    fn hops(&self) -> Option<HeaderValue> {
+        // From what was sent, not from what an earlier attempt made of it.
+        let sent = self.sent.get_all(FORWARDED_FOR).iter().filter(|value| !holds_secret(value.as_bytes()));
+        let named = sent.filter_map(|value| value.to_str().ok());
+        let hops: Vec<&str> = named.chain(self.peer.iter().filter_map(|peer| peer.to_str().ok())).collect();
+        HeaderValue::try_from(hops.join(", ")).ok().filter(|_| self.peer.is_some())
+    }
+
+    fn set_identity(&self, headers: &mut HeaderMap, identity: &Identity) {
         let names = &self.settings.identity;
         let roles = [
             (&names.owner, &identity.owner),
@@ -144,7 +148,7 @@ impl Passage<'_> {
         ];
         for (names, value) in roles {
             for name in names {
-                request.insert_header(name.clone(), value.clone())?;
+                headers.insert(name, value.clone());
             }
         }
         for (name, style) in &names.scopes {
@@ -152,9 +156,8 @@ impl Passage<'_> {
                 ListStyle::Blanks => &identity.scopes,
                 ListStyle::Commas => &identity.scopes_with_commas,
             };
-            request.insert_header(name.clone(), value.clone())?;
+            headers.insert(name, value.clone());
         }
-        Ok(())
     }
 }
 
@@ -173,11 +176,10 @@ mod tests {
         let mut reserved = ReservedNames::default();
         reserved.add_family("X-Portcullis-");
         reserved.add_name("X-Customer");
-        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+        let mut original = HeaderMap::new();
         for (name, value) in sent {
-            request.append_header((*name).to_owned(), *value).unwrap();
+            original.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
         }
-        let original = request.headers.clone();
         let host = HeaderValue::from_static("a.example");
         let server = HeaderValue::from_static("server:81");
         let id = RequestId::from_caller("r1").unwrap();
@@ -189,16 +191,16 @@ mod tests {
             would_deny: None,
             request_id: Some(&id),
             origin,
+            peer: Some(HeaderValue::from_static("192.0.2.1")),
             sent: &original,
             host: Some(&host),
             server: Some(&server),
         };
-        passage.apply(&mut request).unwrap();
-        let once = request.headers.clone();
-        passage.apply(&mut request).unwrap();
-        assert_eq!(once, request.headers, "a retry changes nothing");
-        let mut lines: Vec<String> =
-            once.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        let mut lines: Vec<String> = passage
+            .headers(&original)
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect();
         lines.sort();
         lines
     }

@@ -3,7 +3,9 @@
 //! What could be understood in two ways is refused here (RFC 9112 sections 3.2, 6.1 and 6.3; RFC 9110 section 10.1.1),
 //! so that every later step, and every server behind, sees one request and the same one.
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, Version, header};
+use pingora::protocols::http::ServerSession;
 
 use super::{
     ServerSettings,
@@ -14,34 +16,52 @@ use crate::{
     web::Refusal,
 };
 
+/// What of a head must outlive the look at its session.
+#[derive(Debug)]
+pub(super) struct HeadBytes {
+    /// All of it, in HTTP/1.
+    pub(super) head: Bytes,
+    /// The target as pingora has it, where there are no such bytes.
+    pub(super) target: Bytes,
+}
+
+impl HeadBytes {
+    pub(super) fn of(session: &ServerSession) -> Self {
+        match session.as_http1() {
+            Some(session) => Self { head: session.get_headers_raw_bytes(), target: Bytes::new() },
+            None => Self { head: Bytes::new(), target: Bytes::copy_from_slice(session.req_header().raw_path()) },
+        }
+    }
+}
+
 /// The head of a request as it came.
 #[derive(Debug)]
-pub(super) struct Head<'a> {
-    pub(super) method: &'a Method,
+pub(super) struct Head<'h, 'a> {
+    pub(super) method: &'h Method,
     pub(super) version: Version,
     /// The target as pingora parsed it, and the authority that HTTP/2 sends apart from it.
     pub(super) target: &'a [u8],
-    pub(super) authority: Option<&'a str>,
-    pub(super) headers: &'a HeaderMap,
+    pub(super) authority: Option<&'h str>,
+    pub(super) headers: &'h HeaderMap,
     /// The bytes of an HTTP/1 head, which tell what the parser left out: a fragment, or a length beside a coding.
     pub(super) raw: &'a [u8],
 }
 
 /// What a request asks for, in the one form in which it is matched and forwarded.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Intake {
+pub(super) struct Intake<'a> {
     pub(super) host: Host,
     pub(super) path: NormalPath,
     /// The query, byte for byte.
-    pub(super) query: Option<String>,
+    pub(super) query: Option<&'a str>,
 }
 
-impl Intake {
+impl<'a> Intake<'a> {
     /// Reads a head.
     ///
     /// # Errors
     /// The [`Refusal`] to answer with; nothing may be forwarded then.
-    pub(super) fn read(head: &Head<'_>, settings: &ServerSettings) -> Result<Self, Refusal> {
+    pub(super) fn read(head: &Head<'_, 'a>, settings: &ServerSettings) -> Result<Self, Refusal> {
         let target = raw_target(head.raw).unwrap_or(head.target);
         within_limits(head, target, settings)?;
         known_method(head.method, settings)?;
@@ -59,7 +79,7 @@ fn raw_target(raw: &[u8]) -> Option<&[u8]> {
     line.split(|byte| *byte == b' ').nth(1)
 }
 
-fn within_limits(head: &Head<'_>, target: &[u8], settings: &ServerSettings) -> Result<(), Refusal> {
+fn within_limits(head: &Head<'_, '_>, target: &[u8], settings: &ServerSettings) -> Result<(), Refusal> {
     if target.len() > settings.max_target_bytes {
         return Err(long_target(settings));
     }
@@ -75,7 +95,7 @@ fn known_method(method: &Method, settings: &ServerSettings) -> Result<(), Refusa
     if settings.methods.contains(method) { Ok(()) } else { Err(unknown_method(&settings.methods)) }
 }
 
-fn framing(head: &Head<'_>, settings: &ServerSettings) -> Result<(), Refusal> {
+fn framing(head: &Head<'_, '_>, settings: &ServerSettings) -> Result<(), Refusal> {
     let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next() {
         if head.version != Version::HTTP_11 {
@@ -108,7 +128,7 @@ fn names_length(raw: &[u8]) -> bool {
 }
 
 /// The host for matching, and the authority as it was sent.
-fn host<'a>(head: &Head<'a>) -> Result<(Host, &'a str), Refusal> {
+fn host<'h>(head: &Head<'h, '_>) -> Result<(Host, &'h str), Refusal> {
     let mut values = head.headers.get_all(header::HOST).iter();
     let value = match (values.next(), values.next()) {
         (Some(_), Some(_)) => return Err(bad_request("More than one Host header.")),
@@ -129,7 +149,7 @@ fn host<'a>(head: &Head<'a>) -> Result<(Host, &'a str), Refusal> {
     Ok((host, authority))
 }
 
-fn path_and_query(target: &[u8], authority: &str) -> Result<(NormalPath, Option<String>), Refusal> {
+fn path_and_query<'a>(target: &'a [u8], authority: &str) -> Result<(NormalPath, Option<&'a str>), Refusal> {
     let (target, root) = match absolute_form(target) {
         Some((named, rest)) if named.eq_ignore_ascii_case(authority.as_bytes()) => (rest, b"/".as_slice()),
         Some(_) => return Err(bad_request("The authority of the request target is not the Host header.")),
@@ -142,15 +162,16 @@ fn path_and_query(target: &[u8], authority: &str) -> Result<(NormalPath, Option<
         NormalPath::parse(path).map_err(|error| bad_request(format!("The request target is refused: {error}.")))?;
     let Some(query) = parts.next() else { return Ok((path, None)) };
     match std::str::from_utf8(query) {
-        Ok(text) if query.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#') => {
-            Ok((path, Some(text.to_owned())))
-        }
+        Ok(text) if query.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#') => Ok((path, Some(text))),
         _ => Err(bad_request("The query may hold visible ASCII characters only, and no raw `#`.")),
     }
 }
 
 /// The authority of `http://authority/path?query`, and the rest.
 fn absolute_form(target: &[u8]) -> Option<(&[u8], &[u8])> {
+    if target.starts_with(b"/") {
+        return None;
+    }
     let colon = target.iter().position(|byte| *byte == b':')?;
     let (scheme, rest) = target.split_at(colon);
     if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
@@ -207,7 +228,7 @@ mod tests {
             self
         }
 
-        fn read(&self) -> Result<Intake, Refusal> {
+        fn read(&self) -> Result<Intake<'_>, Refusal> {
             let Self { method, version, target, authority, headers, raw } = self;
             let head = Head { method, version: *version, target, authority: *authority, headers, raw };
             Intake::read(&head, &server_settings())
@@ -220,7 +241,7 @@ mod tests {
 
         fn parts(&self) -> (String, String, Option<String>) {
             let Intake { host, path, query } = self.read().unwrap();
-            (host.to_string(), path.to_string(), query)
+            (host.to_string(), path.to_string(), query.map(String::from))
         }
     }
 

@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 /// The header that proxies name their peers in, nearest last.
-pub(super) const FORWARDED_FOR: &str = "x-forwarded-for";
+pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Who is at the other end of the connection.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,6 +28,12 @@ impl Origin {
         let named = trusted.then(|| named_client(headers, proxies)).flatten();
         Self { peer, secure, trusted, client: named.or(address) }
     }
+}
+
+/// An address as `X-Forwarded-For` has it.
+pub(super) fn header(address: IpAddr) -> HeaderValue {
+    // The text of an address is visible ASCII.
+    HeaderValue::try_from(address.to_string()).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
 
 /// Whether that is the address of a trusted proxy.

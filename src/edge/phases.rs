@@ -19,6 +19,7 @@ use super::{
     failure::{self, Failure},
     framing::Body,
     headers::{self, Passage},
+    intake::HeadBytes,
     origin::Origin,
     upgrade::asks_for_web_socket,
     upstream::Pick,
@@ -36,16 +37,18 @@ fn is_answered(session: &Session) -> bool {
 
 #[async_trait]
 impl ProxyHttp for Gateway {
-    type CTX = Exchange;
+    /// On the heap: pingora moves it from one future into another.
+    type CTX = Box<Exchange>;
 
-    fn new_ctx(&self) -> Exchange {
+    fn new_ctx(&self) -> Self::CTX {
         let parts = &self.parts;
-        Exchange::new(parts.live.load_full(), Watch::current(), parts.metrics.clone(), parts.access_log)
+        let (live, watch) = (parts.live.load_full(), Watch::current());
+        Box::new(Exchange::new(live, watch, parts.metrics.clone(), parts.access_log))
     }
 
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
-    async fn early_request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<()> {
+    async fn early_request_filter(&self, session: &mut Session, exchange: &mut Self::CTX) -> Result<()> {
         let settings = &self.parts.settings;
         session.set_read_timeout(Some(settings.body_timeout));
         session.set_total_drain_timeout(Some(DRAIN_TIME));
@@ -60,14 +63,15 @@ impl ProxyHttp for Gateway {
         }
         let request = session.req_header();
         exchange.clock(|watch| watch.head_read(Body::announced(&request.headers)));
-        exchange.id = headers::request_id(&request.headers);
+        exchange.id = Some(headers::request_id(&request.headers));
         exchange.origin = Origin::new(peer, secure, &request.headers, &settings.trusted_proxies);
         exchange.record.arrived(&request.method, peer);
         Ok(())
     }
 
-    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
-        let intake = match self.intake(session.as_downstream()) {
+    async fn request_filter(&self, session: &mut Session, exchange: &mut Self::CTX) -> Result<bool> {
+        let bytes = HeadBytes::of(session.as_downstream());
+        let intake = match self.intake(session.req_header(), &bytes) {
             Ok(intake) => intake,
             Err(refusal) => {
                 exchange.record.decided("deny", refusal.error);
@@ -83,7 +87,7 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    async fn upstream_peer(&self, session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, session: &mut Session, exchange: &mut Self::CTX) -> Result<Box<HttpPeer>> {
         let Some((_, upstream)) = exchange.admitted() else {
             return Err(Error::explain(ErrorType::InternalError, "no permit").into_in());
         };
@@ -100,7 +104,7 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         request: &mut RequestHeader,
-        exchange: &mut Exchange,
+        exchange: &mut Self::CTX,
     ) -> Result<()> {
         let Some((permit, upstream)) = exchange.admitted() else {
             return Err(Error::explain(ErrorType::InternalError, "no permit").into_in());
@@ -114,15 +118,18 @@ impl ProxyHttp for Gateway {
             would_deny: permit.would_deny().map(Denial::error),
             request_id: exchange.id.as_ref(),
             origin: exchange.origin,
+            peer: exchange.peer(),
             sent: &sent.headers,
             host: authority.as_ref().or_else(|| sent.headers.get(header::HOST)),
             server: exchange.attempt.pick.as_ref().and_then(Pick::authority),
         };
-        request.set_raw_path(exchange.target.as_bytes())?;
-        passage.apply(request)?;
+        let mut head = http::Request::new(()).into_parts().0;
+        (head.method, head.version) = (request.method.clone(), request.version);
+        (head.uri, head.headers) = (exchange.target.clone(), passage.headers(&request.headers));
         if sent.version == Version::HTTP_2 {
-            headers::join_cookies(request)?;
+            headers::join_cookies(&mut head.headers);
         }
+        *request = head.into();
         let mut asked = !answer::awaits_continue(session.as_downstream());
         if !asked && request.version == Version::HTTP_2 {
             // pingora passes on no 100 that comes over HTTP/2, so the client gets ours.
@@ -153,7 +160,7 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         _body: &mut Option<Bytes>,
         _end_of_stream: bool,
-        exchange: &mut Exchange,
+        exchange: &mut Self::CTX,
     ) -> Result<()> {
         exchange.came_on(session);
         self.ask_for_body(session, exchange);
@@ -168,7 +175,7 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        _exchange: &mut Exchange,
+        _exchange: &mut Self::CTX,
     ) -> Result<()> {
         answer::understood(session.as_downstream(), response)
     }
@@ -177,7 +184,7 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        exchange: &mut Exchange,
+        exchange: &mut Self::CTX,
     ) -> Result<()> {
         exchange.note_answer();
         // Else pingora closes after a 100, because the body is not read yet then.
@@ -209,7 +216,7 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         _body: &mut Option<Bytes>,
         _end_of_stream: bool,
-        exchange: &mut Exchange,
+        exchange: &mut Self::CTX,
     ) -> Result<Option<Duration>> {
         exchange.came_on(session);
         Ok(None)
@@ -219,7 +226,7 @@ impl ProxyHttp for Gateway {
         &self,
         _session: &mut Session,
         _peer: &HttpPeer,
-        exchange: &mut Exchange,
+        exchange: &mut Self::CTX,
         mut error: Box<Error>,
     ) -> Box<Error> {
         exchange.note_failure(Failure::of(&error));
@@ -232,7 +239,7 @@ impl ProxyHttp for Gateway {
         _peer: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
-        exchange: &mut Exchange,
+        exchange: &mut Self::CTX,
         _client_reused: bool,
     ) -> Box<Error> {
         let refused = failure::never_looked_at(&error);
@@ -247,7 +254,7 @@ impl ProxyHttp for Gateway {
         error
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Self::CTX) -> FailToProxy {
         let failure = Failure::of(error);
         let request_id = exchange.id.as_ref().map(RequestId::as_str);
         let cause = failure::cause(error);
@@ -271,27 +278,27 @@ impl ProxyHttp for Gateway {
         FailToProxy { error_code, can_reuse_downstream: false }
     }
 
-    async fn logging(&self, session: &mut Session, _error: Option<&Error>, exchange: &mut Exchange) {
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, exchange: &mut Self::CTX) {
         exchange.finish(session);
     }
 
     // pingora's own lines would show targets and addresses; `fail_to_proxy` says what is to be said.
 
-    fn suppress_error_log(&self, _session: &Session, _exchange: &Exchange, _error: &Error) -> bool {
+    fn suppress_error_log(&self, _session: &Session, _exchange: &Self::CTX, _error: &Error) -> bool {
         true
     }
 
     fn suppress_proxy_warn_log(
         &self,
         _session: &Session,
-        _exchange: &Exchange,
+        _exchange: &Self::CTX,
         _error: &Error,
         _context: ProxyWarnLogContext,
     ) -> bool {
         true
     }
 
-    fn request_summary(&self, _session: &Session, exchange: &Exchange) -> String {
+    fn request_summary(&self, _session: &Session, exchange: &Self::CTX) -> String {
         exchange.id.as_ref().map(RequestId::to_string).unwrap_or_default()
     }
 }

@@ -185,22 +185,27 @@ pub struct LiveSettings {
 pub struct ReservedNames {
     exact: Vec<String>,
     prefixes: Vec<String>,
+    /// A bit for each first letter or digit of them: most names of others are told from them by it.
+    initials: u64,
 }
 
 impl ReservedNames {
     /// Reserves one name.
     pub fn add_name(&mut self, name: &str) {
-        insert(&mut self.exact, name);
+        self.initials |= insert(&mut self.exact, name);
     }
 
     /// Reserves every name that begins so.
     pub fn add_family(&mut self, prefix: &str) {
-        insert(&mut self.prefixes, prefix);
+        self.initials |= insert(&mut self.prefixes, prefix);
     }
 
     /// Whether `name` is reserved. Allocates nothing: it is asked for every header of every request.
     #[must_use]
     pub fn covers(&self, name: &str) -> bool {
+        if self.initials & initial(name) == 0 {
+            return false;
+        }
         self.exact.iter().any(|exact| folded(name).eq(exact.bytes()))
             || self.prefixes.iter().any(|prefix| {
                 let mut letters = folded(name);
@@ -209,12 +214,19 @@ impl ReservedNames {
     }
 }
 
-/// Adds `name` folded, unless it is there or has no letter or digit to be known by.
-fn insert(names: &mut Vec<String>, name: &str) {
+/// Adds `name` folded, unless it is there or has no letter or digit to be known by. Gives back its initial.
+fn insert(names: &mut Vec<String>, name: &str) -> u64 {
+    let initial = initial(name);
     let name: String = folded(name).map(char::from).collect();
     if !name.is_empty() && !names.contains(&name) {
         names.push(name);
     }
+    initial
+}
+
+/// The bit of a name's first letter or digit, which some of them share; none for a name without any.
+fn initial(name: &str) -> u64 {
+    folded(name).next().map_or(0, |first| 1 << (first % 64))
 }
 
 fn folded(name: &str) -> impl Iterator<Item = u8> + '_ {

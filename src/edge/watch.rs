@@ -11,15 +11,17 @@ mod tests;
 
 use std::{
     future::poll_fn,
+    net::IpAddr,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use http::HeaderValue;
 use tokio::time::{Instant, sleep_until};
 
-use super::{bearer::Bearer, farewell::Left, framing::Body};
+use super::{bearer::Bearer, farewell::Left, framing::Body, origin};
 
 /// How long a stream may be silent whose client has closed its own side: most often it has gone altogether.
 const HANG_UP: Duration = Duration::from_secs(2);
@@ -62,6 +64,8 @@ pub(super) struct Watch {
     head: Duration,
     idle: Duration,
     state: Mutex<State>,
+    /// The address of whoever is at the other end, once it was asked for.
+    peer: OnceLock<HeaderValue>,
 }
 
 #[derive(Debug)]
@@ -157,7 +161,7 @@ tokio::task_local! {
 impl Watch {
     /// The clock of a connection just made: its first head is awaited.
     pub(super) fn new(head: Duration, idle: Duration) -> Self {
-        Self { head, idle, state: Mutex::new(State::new(head)) }
+        Self { head, idle, state: Mutex::new(State::new(head)), peer: OnceLock::new() }
     }
 
     /// Makes it the clock of whatever `work` does, and drops that when its time is over: nothing then.
@@ -194,6 +198,11 @@ impl Watch {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The address of whoever is at the other end, as a header has it: made once for the connection.
+    pub(super) fn peer(&self, address: IpAddr) -> HeaderValue {
+        self.peer.get_or_init(|| origin::header(address)).clone()
     }
 
     /// Why the connection was cut, if it was.

@@ -6,8 +6,11 @@
 use std::{fmt, str::FromStr};
 
 use data_encoding::{Encoding, Specification};
+use http::HeaderValue;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::LazyLock;
+
+use super::holds_secret;
 
 /// Lower-case RFC 4648 base32 without padding; upper case is refused, so that an identifier has one spelling.
 static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
@@ -130,18 +133,21 @@ id!(
 );
 
 /// The name of one request in logs, bodies and the upstream's headers (`X-Request-Id`).
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
-#[serde(transparent)]
-pub struct RequestId(std::sync::Arc<str>);
+///
+/// Kept as the header's value, which is most of what becomes of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// A new random one.
-    ///
-    /// # Errors
-    /// [`RandomError`] if the system has no randomness to give.
-    pub fn random() -> Result<Self, RandomError> {
-        let bytes: [u8; 10] = random_bytes()?;
-        Ok(Self(BASE32.encode(&bytes).into()))
+    /// A new one. It is unlike others, not hard to guess: nothing is opened by it.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut random = [0; 10];
+        fastrand::fill(&mut random);
+        let mut text = [0; 16];
+        BASE32.encode_mut(&random, &mut text);
+        // Letters and digits are always a header's value.
+        Self(HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("unnamed")))
     }
 
     /// A caller's own, if it is 1 to 128 characters of `[A-Za-z0-9._-]` and holds nothing that looks like a secret.
@@ -149,20 +155,32 @@ impl RequestId {
     pub fn from_caller(text: &str) -> Option<Self> {
         let fits = (1..=128).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-            && !text.to_ascii_lowercase().contains(super::secret::MARK);
-        fits.then(|| Self(text.into()))
+            && !holds_secret(text.as_bytes());
+        HeaderValue::from_str(text).ok().filter(|_| fits).map(Self)
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    /// The header's value.
+    #[must_use]
+    pub const fn as_header(&self) -> &HeaderValue {
         &self.0
     }
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
+    }
+}
+
+impl serde::Serialize for RequestId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

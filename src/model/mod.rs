@@ -28,6 +28,6 @@ pub use rate::{Period, Rate, RateError, RateLimit};
 pub(crate) use schema::described;
 pub use schema::scope_parameter_pattern;
 pub use scope::{Scope, ScopeError, ScopeSet};
-pub use secret::{CheckKey, HashedSecret, SecretDigest, SecretKind, SecretText, Shown, mask_secrets};
+pub use secret::{CheckKey, HashedSecret, SecretDigest, SecretKind, SecretText, Shown, holds_secret, mask_secrets};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use token::Token;

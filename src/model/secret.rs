@@ -10,13 +10,15 @@
 use std::{borrow::Cow, fmt};
 
 use data_encoding::BASE64URL_NOPAD;
+use memchr::memchr_iter;
 use ring::hmac;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{RandomError, random_bytes};
 
 /// What every secret's text starts with, whatever its kind.
-pub(super) const MARK: &str = "prt_";
+const MARK: &str = "prt_";
+const MARK_END: u8 = b'_';
 
 const RANDOM: usize = 20;
 const CHECK: usize = 4;
@@ -212,7 +214,7 @@ impl fmt::Debug for CheckKey {
 pub fn mask_secrets(text: &str) -> Cow<'_, str> {
     let mut rest = text;
     let mut masked = String::new();
-    while let Some(start) = find_mark(rest) {
+    while let Some(start) = find_mark(rest.as_bytes()) {
         let (before, found) = rest.split_at(start);
         masked.push_str(before);
         masked.push_str("prt_***");
@@ -227,8 +229,18 @@ pub fn mask_secrets(text: &str) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
-fn find_mark(text: &str) -> Option<usize> {
-    text.as_bytes().windows(MARK.len()).position(|window| window.eq_ignore_ascii_case(MARK.as_bytes()))
+/// Whether something stands in it that looks like one of our secrets, in any case.
+#[must_use]
+pub fn holds_secret(text: &[u8]) -> bool {
+    find_mark(text).is_some()
+}
+
+/// Where the mark begins. Its last character is rare elsewhere, so that is what is looked for.
+fn find_mark(text: &[u8]) -> Option<usize> {
+    memchr_iter(MARK_END, text).find_map(|end| {
+        let start = end.checked_sub(MARK.len() - 1)?;
+        text.get(start..=end)?.eq_ignore_ascii_case(MARK.as_bytes()).then_some(start)
+    })
 }
 
 #[cfg(test)]
@@ -280,6 +292,16 @@ mod tests {
             format!("{text:?} {digest:?} {hashed:?} {:?}", key()),
             "SecretText SecretDigest HashedSecret CheckKey"
         );
+    }
+
+    #[test]
+    fn the_mark_of_a_secret_is_found_wherever_it_stands() {
+        for text in ["prt_", "_prt_", "aPRT_b", "p_pr_prt_"] {
+            assert!(holds_secret(text.as_bytes()), "{text}");
+        }
+        for text in ["", "_", "rt_", "prt", "prt-", "pr_t_"] {
+            assert!(!holds_secret(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]

@@ -70,21 +70,15 @@ impl NormalPath {
             return Err(PathError::NotAbsolute);
         }
         let text = canonical(raw)?;
-        // Digits are unreserved, so by now every escaped one stands for itself, and one look finds `%25%34%31` as well.
-        if text.split("%25").skip(1).any(reads_as_escape) {
-            return Err(PathError::DoubleEncoding);
+        let escapes = text.contains('%');
+        let decoded = if escapes { decoded(&text)? } else { Cow::Borrowed(text.as_str()) };
+        let mut features = segment_features(&decoded)?.with_if(text.contains(';'), PathFeature::Parameters);
+        if escapes {
+            let delimiters = ["%3F", "%23", "%3B"].iter().any(|escape| text.contains(escape));
+            features = features
+                .with_if(text.contains("%2F"), PathFeature::EncodedSlash)
+                .with_if(delimiters, PathFeature::EncodedDelimiters);
         }
-        let decoded = percent_decode_str(&text).decode_utf8().map_err(|_| PathError::NotUtf8)?;
-        if let Some(control) = decoded.chars().find(|c| c.is_control()) {
-            return Err(PathError::Control(control));
-        }
-        if decoded.contains('\\') {
-            return Err(PathError::Backslash);
-        }
-        let features = segment_features(&decoded)?
-            .with_if(text.contains("%2F"), PathFeature::EncodedSlash)
-            .with_if(text.contains(';'), PathFeature::Parameters)
-            .with_if(["%3F", "%23", "%3B"].iter().any(|escape| text.contains(escape)), PathFeature::EncodedDelimiters);
         Ok(Self { text, features })
     }
 
@@ -155,10 +149,10 @@ pub(super) fn segment_key(segment: &str, ignores_case: bool) -> Cow<'_, str> {
     }
 }
 
-/// What RFC 3986 allows raw in a path beside the unreserved: the slash, `:`, `@` and its "sub-delims".
-const RESERVED: &[u8] = b"/:@!$&'()*+,;=";
-
 fn canonical(raw: &[u8]) -> Result<String, PathError> {
+    if raw.iter().copied().all(stands_for_itself) {
+        return String::from_utf8(raw.to_vec()).map_err(|_| PathError::NotUtf8);
+    }
     let mut text = String::with_capacity(raw.len());
     let mut bytes = raw.iter().copied();
     while let Some(byte) = bytes.next() {
@@ -168,7 +162,7 @@ fn canonical(raw: &[u8]) -> Result<String, PathError> {
                 byte => text.push_str(percent_encode_byte(byte)),
             },
             b'[' | b']' | b'|' | b'^' | b'{' | b'}' => text.push_str(percent_encode_byte(byte)),
-            byte if is_unreserved(byte) || RESERVED.contains(&byte) => text.push(char::from(byte)),
+            byte if stands_for_itself(byte) => text.push(char::from(byte)),
             b'#' => return Err(PathError::Fragment),
             b'\\' => return Err(PathError::Backslash),
             byte if !byte.is_ascii() => return Err(PathError::NotAscii(byte)),
@@ -179,9 +173,34 @@ fn canonical(raw: &[u8]) -> Result<String, PathError> {
     Ok(text)
 }
 
+/// What the escapes of a canonical text stand for.
+fn decoded(text: &str) -> Result<Cow<'_, str>, PathError> {
+    // Digits are unreserved, so by now every escaped one stands for itself, and one look finds `%25%34%31` as well.
+    if text.split("%25").skip(1).any(reads_as_escape) {
+        return Err(PathError::DoubleEncoding);
+    }
+    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| PathError::NotUtf8)?;
+    if let Some(control) = decoded.chars().find(|c| c.is_control()) {
+        return Err(PathError::Control(control));
+    }
+    if decoded.contains('\\') {
+        return Err(PathError::Backslash);
+    }
+    Ok(decoded)
+}
+
 fn escaped(high: Option<u8>, low: Option<u8>) -> Option<u8> {
     let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
+}
+
+/// What RFC 3986 allows raw in a path: the unreserved, the slash, `:`, `@` and its "sub-delims".
+const fn stands_for_itself(byte: u8) -> bool {
+    is_unreserved(byte)
+        || matches!(
+            byte,
+            b'/' | b':' | b'@' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
+        )
 }
 
 const fn is_unreserved(byte: u8) -> bool {

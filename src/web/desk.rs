@@ -56,7 +56,7 @@ impl IntoResponse for Refusal {
 
 async fn answer(mut request: Request, next: Next) -> Response {
     let known = request.extensions().get::<RequestId>().cloned();
-    let id = known.or_else(|| from_caller(request.headers())).or_else(|| RequestId::random().ok());
+    let id = known.or_else(|| from_caller(request.headers())).or_else(|| Some(RequestId::random()));
     if let Some(id) = &id {
         request.extensions_mut().insert(id.clone());
     }

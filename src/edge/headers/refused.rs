@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 use http::{HeaderName, HeaderValue, header};
 
 use super::Passage;
-use crate::edge::{ReservedNames, foreign::is_foreign};
-
-/// What every secret of ours starts with, in lower case.
-const SECRET: &[u8] = b"prt_";
+use crate::{
+    edge::{ReservedNames, foreign::is_foreign},
+    model::holds_secret,
+};
 
 /// Names by which some servers let a header override the target or the method that a rule was found for.
 static OVERRIDES: LazyLock<ReservedNames> = LazyLock::new(|| {
@@ -39,19 +39,14 @@ static FORWARDED: LazyLock<ReservedNames> = LazyLock::new(|| {
 });
 
 impl Passage<'_> {
-    /// Whether a header of the client goes no further.
-    pub(super) fn refuses(&self, name: &HeaderName, value: &HeaderValue) -> bool {
+    /// Whether a header of the client goes no further, whatever its value.
+    pub(super) fn refuses(&self, name: &HeaderName) -> bool {
         if *name == header::AUTHORIZATION {
-            let observed = self.settings.rules.policy.observes() && is_foreign(value);
-            return !(self.settings.forward_authorization || observed);
+            return !(self.settings.forward_authorization || self.settings.rules.policy.observes());
         }
         let text = name.as_str();
         // Some servers read `_` as `-`.
-        if text.contains('_')
-            || *name == header::PROXY_AUTHORIZATION
-            || self.reserved.covers(text)
-            || holds_secret(value)
-        {
+        if text.contains('_') || *name == header::PROXY_AUTHORIZATION || self.reserved.covers(text) {
             return true;
         }
         if OVERRIDES.covers(text) {
@@ -59,9 +54,12 @@ impl Passage<'_> {
         }
         !self.origin.trusted && FORWARDED.covers(text)
     }
-}
 
-/// Whether a secret of ours stands in it.
-pub(in crate::edge) fn holds_secret(value: &HeaderValue) -> bool {
-    value.as_bytes().windows(SECRET.len()).any(|window| window.eq_ignore_ascii_case(SECRET))
+    /// Whether a header goes no further, with all of its values, because of this one.
+    pub(super) fn taints(&self, name: &HeaderName, value: &HeaderValue) -> bool {
+        if *name == header::AUTHORIZATION {
+            return !self.settings.forward_authorization && !is_foreign(value);
+        }
+        holds_secret(value.as_bytes())
+    }
 }
