@@ -32,8 +32,8 @@ pub(super) struct Bearer {
 
 impl Bearer {
     /// The token of a request that was admitted just now.
-    pub(super) fn new(tokens: Arc<Tokens>, grant: Arc<Fresh<Grant>>) -> Self {
-        Self { tokens, grant, next: Instant::now() + EVERY, renewed: None }
+    pub(super) fn new(tokens: Arc<Tokens>, grant: Arc<Fresh<Grant>>, now: Instant) -> Self {
+        Self { tokens, grant, next: now + EVERY, renewed: None }
     }
 
     /// When [`Self::poll_ended`] is to be called; nothing while that wakes its caller itself.
@@ -42,11 +42,11 @@ impl Bearer {
     }
 
     /// Ready once the token has come to its end. If nobody can tell, it goes on.
-    pub(super) fn poll_ended(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.renewed.is_none() && Instant::now() < self.next {
+    pub(super) fn poll_ended(&mut self, now: Instant, context: &mut Context<'_>) -> Poll<()> {
+        if self.renewed.is_none() && now < self.next {
             return Poll::Pending;
         }
-        self.next = Instant::now() + EVERY;
+        self.next = now + EVERY;
         if self.renewed.is_none() && self.tokens.still_holds(&self.grant) {
             return Poll::Pending;
         }

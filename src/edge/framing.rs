@@ -6,7 +6,7 @@
 use std::io;
 
 use http::{HeaderMap, header};
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 use super::ServerSettings;
 
@@ -104,7 +104,7 @@ impl HeadScan {
             return memchr(b'\r', text).is_none();
         }
         self.size.first_line = self.line;
-        self.blanks += text.iter().filter(|byte| **byte == b' ').count();
+        self.blanks += memchr_iter(b' ', text).count();
         text.iter().all(|byte| matches!(byte, b' '..=b'~'))
     }
 

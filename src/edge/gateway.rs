@@ -145,8 +145,8 @@ impl Gateway {
         // One that only observes lets the next request through, too.
         let closes = settings.close_on_revoke && !permit.upstream().observes();
         if let (true, Some(grant)) = (closes, permit.grant()) {
-            let bearer = Bearer::new(self.parts.tokens.clone(), grant.clone());
-            exchange.clock(|watch| watch.runs_under(bearer));
+            let (tokens, grant) = (self.parts.tokens.clone(), grant.clone());
+            exchange.clock(|watch| watch.runs_under(Bearer::new(tokens, grant, watch.now())));
         }
         let path = if settings.strip_prefix { intake.path.below(&settings.rules.path) } else { intake.path.as_str() };
         exchange.target = target(path, intake.query, sent)?;

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Version, header};
+use memchr::{memchr, memchr2};
 use pingora::protocols::http::ServerSession;
 
 use super::{
@@ -75,8 +76,10 @@ impl<'a> Intake<'a> {
 
 /// The target in the bytes of a head: between the first two blanks.
 fn raw_target(raw: &[u8]) -> Option<&[u8]> {
-    let line = raw.trim_ascii_start().split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
-    line.split(|byte| *byte == b' ').nth(1)
+    let raw = raw.trim_ascii_start();
+    let line = raw.get(..memchr2(b'\r', b'\n', raw).unwrap_or(raw.len()))?;
+    let target = line.get(memchr(b' ', line)? + 1..)?;
+    target.get(..memchr(b' ', target).unwrap_or(target.len()))
 }
 
 fn within_limits(head: &Head<'_, '_>, target: &[u8], settings: &ServerSettings) -> Result<(), Refusal> {

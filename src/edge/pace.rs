@@ -3,11 +3,9 @@
 //! A limit between two bytes alone is kept by whoever sends one byte just in time. So the bytes are held against the
 //! time that was spent in waiting for the client; time in which the upstream, or nobody, was waited for does not count.
 
-use std::{
-    io,
-    task::Poll,
-    time::{Duration, Instant},
-};
+use std::{io, task::Poll, time::Duration};
+
+use tokio::time::Instant;
 
 /// The pace of one direction of one connection, or of one stream of HTTP/2.
 #[derive(Debug)]
@@ -27,24 +25,30 @@ impl Pace {
         Self { least, over, waiting: None, waited: Duration::ZERO, bytes: 0 }
     }
 
-    /// Notes how an attempt went, `bytes` being what it brought; becomes a time-out for a client that is too slow.
+    /// Notes how an attempt went `now`, `bytes` being what it brought; becomes a time-out for a client that is too slow.
     pub(super) fn note<T>(
         &mut self,
+        now: Instant,
         attempt: Poll<io::Result<T>>,
         bytes: impl FnOnce(&T) -> usize,
     ) -> Poll<io::Result<T>> {
-        if self.lags(&attempt, bytes) { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { attempt }
+        if self.lags(now, &attempt, bytes) { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { attempt }
     }
 
-    /// Notes how an attempt went, `bytes` being what it brought. Whether the client is too slow.
-    pub(super) fn lags<T, E>(&mut self, attempt: &Poll<Result<T, E>>, bytes: impl FnOnce(&T) -> usize) -> bool {
+    /// Notes how an attempt went `now`, `bytes` being what it brought. Whether the client is too slow.
+    pub(super) fn lags<T, E>(
+        &mut self,
+        now: Instant,
+        attempt: &Poll<Result<T, E>>,
+        bytes: impl FnOnce(&T) -> usize,
+    ) -> bool {
         match attempt {
             Poll::Pending => {
-                self.waiting.get_or_insert_with(Instant::now);
+                self.waiting.get_or_insert(now);
                 false
             }
             Poll::Ready(Ok(done)) => {
-                let waited = self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed());
+                let waited = self.waiting.take().map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
                 self.is_too_slow(bytes(done) as u64, waited)
             }
             Poll::Ready(Err(_)) => false,
@@ -100,11 +104,12 @@ mod tests {
     #[test]
     fn a_time_that_is_not_spent_in_waiting_does_not_count() {
         let mut pace = Pace::new(1_000_000, Duration::ZERO);
-        assert!(pace.note(Poll::Ready(Ok(1)), |bytes| *bytes).is_ready());
+        let now = Instant::now();
+        assert!(pace.note(now, Poll::Ready(Ok(1)), |bytes| *bytes).is_ready());
         assert!(pace.waiting.is_none());
-        assert!(pace.note::<usize>(Poll::Pending, |bytes| *bytes).is_pending());
-        std::thread::sleep(Duration::from_millis(2));
-        let Poll::Ready(Err(error)) = pace.note(Poll::Ready(Ok(1)), |bytes| *bytes) else { panic!() };
+        assert!(pace.note::<usize>(now, Poll::Pending, |bytes| *bytes).is_pending());
+        let later = now + Duration::from_millis(2);
+        let Poll::Ready(Err(error)) = pace.note(later, Poll::Ready(Ok(1)), |bytes| *bytes) else { panic!() };
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 

@@ -4,10 +4,12 @@
 //! their whole grace period at each stop, would live on when a listener fails, and know no bounds.
 
 use std::{
+    convert::Infallible,
     io,
     net::{SocketAddr, TcpListener},
     panic::{self, AssertUnwindSafe},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -18,7 +20,7 @@ use pingora::{
 };
 use tokio::{
     runtime::{Builder, Runtime},
-    sync::watch,
+    sync::{oneshot, watch},
     task::JoinHandle,
 };
 
@@ -46,14 +48,18 @@ pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, (SocketAddr, i
     addresses.iter().map(|address| listen(address).map_err(|error| (*address, error))).collect()
 }
 
+/// What its threads are called.
+const THREAD: &str = "door";
 /// How long the last records of connections that are cut may take.
 const LAST_RECORDS: Duration = Duration::from_millis(500);
 
 /// The running door. Dropping it cuts all connections, and waits until that is recorded.
 pub struct PublicServer {
-    runtime: Option<Runtime>,
     service: JoinHandle<()>,
     shutdown: watch::Sender<bool>,
+    /// Drives the runtime until `cut` is gone.
+    driver: Option<thread::JoinHandle<()>>,
+    cut: Option<oneshot::Sender<Infallible>>,
 }
 
 impl PublicServer {
@@ -64,8 +70,7 @@ impl PublicServer {
     pub fn start(listeners: Vec<TcpListener>, gateway: Gateway) -> io::Result<Self> {
         let settings = Arc::new(gateway.parts.settings.clone());
         let (metrics, access_log) = (gateway.parts.metrics.clone(), gateway.parts.access_log);
-        let threads = settings.threads.max(1);
-        let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("door").enable_all().build()?;
+        let runtime = runtime(settings.threads)?;
         let live = gateway.parts.live.clone();
         let places = Arc::new(places(&settings, &metrics));
         let (secure, patience) = (live.load().tls.is_some(), settings.header_timeout);
@@ -78,7 +83,12 @@ impl PublicServer {
         };
         let (shutdown, watch) = watch::channel(false);
         let service = runtime.spawn(accept::serve(listeners, entrance, watch));
-        Ok(Self { runtime: Some(runtime), service, shutdown })
+        let (cut, until_cut) = oneshot::channel();
+        let driver = thread::Builder::new().name(THREAD.to_owned()).spawn(move || {
+            let _cut = runtime.block_on(until_cut);
+            runtime.shutdown_timeout(LAST_RECORDS);
+        })?;
+        Ok(Self { service, shutdown, driver: Some(driver), cut: Some(cut) })
     }
 
     /// Returns when the door no longer listens although nobody stopped it: always a fault.
@@ -103,11 +113,18 @@ impl PublicServer {
 
 impl Drop for PublicServer {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            // Within a runtime nobody may wait for the end of another one.
-            let _panicked = std::thread::spawn(move || runtime.shutdown_timeout(LAST_RECORDS)).join();
-        }
+        drop(self.cut.take());
+        let _panicked = self.driver.take().map(thread::JoinHandle::join);
     }
+}
+
+/// A single thread has nobody to share its work with, and so need not be ready to.
+fn runtime(threads: usize) -> io::Result<Runtime> {
+    let mut builder = match threads {
+        0 | 1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.worker_threads(threads.max(1)).thread_name(THREAD).enable_all().build()
 }
 
 fn places(settings: &ServerSettings, metrics: &Arc<Metrics>) -> Places {

@@ -11,7 +11,6 @@ mod written;
 
 use std::{
     io,
-    mem::MaybeUninit,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -20,6 +19,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::io::poll_read_buf;
 
 use super::{
     ServerSettings,
@@ -32,6 +32,9 @@ use apology::{Apology, status};
 
 /// How much is held of what comes before its turn.
 const MAX_EARLY: usize = 64 * 1024;
+
+/// How much is read at once of what is held.
+const PIECE: usize = 4096;
 
 /// What pingora gets when it reads.
 enum Turn {
@@ -83,14 +86,13 @@ impl WatchedSocket {
 
     /// Reads more into what is held. How much came; nothing at the end.
     fn poll_hold(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut bytes = [MaybeUninit::uninit(); 4096];
-        let mut read = ReadBuf::uninit(&mut bytes);
-        if !self.ended {
-            ready!(self.socket()?.poll_read(context, &mut read))?;
+        let mut read = 0;
+        if let (false, Some(socket)) = (self.ended, &mut self.socket) {
+            self.held.reserve(PIECE);
+            read = ready!(poll_read_buf(Pin::new(socket), context, &mut self.held))?;
         }
-        self.held.extend_from_slice(read.filled());
-        self.note_end(read.filled().len());
-        Poll::Ready(Ok(read.filled().len()))
+        self.note_end(read);
+        Poll::Ready(Ok(read))
     }
 
     fn note_end(&mut self, read: usize) {
@@ -138,7 +140,7 @@ impl WatchedSocket {
                 self.watch.awaits_body();
             }
             if read.is_ready() || self.watch.body_was_asked() {
-                ready!(self.sends.note(read, |()| buffer.filled().len() - before))?;
+                ready!(self.sends.note(self.watch.now(), read, |()| buffer.filled().len() - before))?;
             } else {
                 return Poll::Pending;
             }

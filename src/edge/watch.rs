@@ -70,6 +70,9 @@ pub(super) struct Watch {
 
 #[derive(Debug)]
 struct State {
+    /// When the connection was last looked at. What happens to it then happens now: one look at the system's clock will
+    /// do for all of it.
+    now: Instant,
     phase: Phase,
     since: Instant,
     /// How long it may wait, and until when.
@@ -91,10 +94,12 @@ struct State {
 
 impl State {
     fn new(head: Duration) -> Self {
+        let now = Instant::now();
         Self {
+            now,
             phase: Phase::Head,
-            since: Instant::now(),
-            wait: from_now(head),
+            since: now,
+            wait: after(now, head),
             stalled: None,
             reading: false,
             unasked: false,
@@ -107,14 +112,18 @@ impl State {
     }
 
     fn enter(&mut self, phase: Phase, wait: Option<Duration>) {
-        (self.phase, self.since) = (phase, Instant::now());
-        self.wait = wait.and_then(from_now);
+        (self.phase, self.since) = (phase, self.now);
+        self.wait_for(wait);
         (self.stalled, self.unasked) = (None, false);
+    }
+
+    fn wait_for(&mut self, time: Option<Duration>) {
+        self.wait = time.and_then(|time| after(self.now, time));
     }
 
     /// Something came on: the wait begins anew.
     fn progress(&mut self) {
-        self.wait = self.wait.and_then(|(time, _)| from_now(time));
+        self.wait_for(self.wait.map(|(time, _)| time));
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -140,10 +149,10 @@ impl State {
 
     /// Why it is to be cut now, if it is.
     fn poll_cut(&mut self, context: &mut Context<'_>) -> Option<Cut> {
-        if self.bearer.as_mut().is_some_and(|bearer| bearer.poll_ended(context).is_ready()) {
+        if self.bearer.as_mut().is_some_and(|bearer| bearer.poll_ended(self.now, context).is_ready()) {
             return Some(Cut::TokenEnded);
         }
-        self.deadline().filter(|deadline| *deadline <= Instant::now())?;
+        self.deadline().filter(|deadline| *deadline <= self.now)?;
         Some(match self.phase {
             _ if self.stalled.is_some() => Cut::Gone,
             Phase::Idle | Phase::Head => Cut::Silence,
@@ -169,7 +178,10 @@ impl Watch {
         let mut work = pin!(CURRENT.scope(self.clone(), work));
         let mut alarm = pin!(sleep_until(Instant::now()));
         poll_fn(|context| {
-            self.state().reading = false;
+            {
+                let mut state = self.state();
+                (state.now, state.reading) = (Instant::now(), false);
+            }
             if let Poll::Ready(done) = work.as_mut().poll(context) {
                 return Poll::Ready(Some(done));
             }
@@ -186,6 +198,7 @@ impl Watch {
                     alarm.as_mut().reset(next);
                 }
                 ready!(alarm.as_mut().poll(context));
+                self.state().now = Instant::now();
             }
         })
         .await
@@ -198,6 +211,11 @@ impl Watch {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When the connection was last looked at.
+    pub(super) fn now(&self) -> Instant {
+        self.state().now
     }
 
     /// The address of whoever is at the other end, as a header has it: made once for the connection.
@@ -227,7 +245,8 @@ impl Watch {
     /// Nothing else can come on it before a frame that has begun is whole, and the head that it belongs to.
     pub(super) fn frame_begun(&self) {
         let mut state = self.state();
-        (state.phase, state.wait) = (Phase::Head, from_now(self.head));
+        state.phase = Phase::Head;
+        state.wait_for(Some(self.head));
     }
 
     /// A request's head is there; it announces this body.
@@ -250,8 +269,7 @@ impl Watch {
     /// The head of the answer must come within that time, or whenever it likes. Between two pieces of a body, and
     /// between two heads that precede the answer's, there is the whole of it.
     pub(super) fn answer_within(&self, time: Option<Duration>) {
-        let mut state = self.state();
-        state.wait = time.and_then(from_now);
+        self.state().wait_for(time);
     }
 
     /// Whether the client sends its body only when it is told to go on.
@@ -341,7 +359,7 @@ impl Watch {
     pub(super) fn stalled(&self) {
         let mut state = self.state();
         if state.stalled.is_none() {
-            state.stalled = from_now(self.idle).map(|(_, until)| until);
+            state.stalled = after(state.now, self.idle).map(|(_, until)| until);
         }
     }
 
@@ -362,6 +380,6 @@ impl Watch {
 }
 
 /// A time beyond what the clock can tell is no limit.
-fn from_now(time: Duration) -> Option<(Duration, Instant)> {
-    Some((time, Instant::now().checked_add(time)?))
+fn after(now: Instant, time: Duration) -> Option<(Duration, Instant)> {
+    Some((time, now.checked_add(time)?))
 }

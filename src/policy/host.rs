@@ -42,12 +42,11 @@ impl FromStr for Host {
             return Ok(Self(format!("[{address}]")));
         }
         let name = name.strip_suffix('.').unwrap_or(name);
-        let label = |label: &str| {
-            !label.is_empty()
-                && label.len() <= 63
-                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        let label = |label: &[u8]| {
+            (1..=63).contains(&label.len())
+                && label.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
         };
-        if name.len() > 253 || !name.split('.').all(label) {
+        if name.len() > 253 || !name.as_bytes().split(|b| *b == b'.').all(label) {
             return Err(HostError);
         }
         Ok(Self(name.to_ascii_lowercase()))

@@ -3,8 +3,9 @@
 //! Compiled once from the configuration, then only read. A find costs two or three hash look-ups and one walk along
 //! the segments, however many upstreams and rules there are.
 
-use std::{collections::HashMap, ptr, sync::Arc};
+use std::{ptr, sync::Arc};
 
+use foldhash::HashMap;
 use http::Method;
 
 use super::{

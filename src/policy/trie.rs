@@ -1,7 +1,7 @@
 //! A tree of patterns, one level a segment: finds the most specific one that covers a path, at a cost that does not
 //! depend on how many there are.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 use super::{
     PathPattern,

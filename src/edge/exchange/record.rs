@@ -125,7 +125,8 @@ impl Record {
             return;
         }
         let (upstream, took, (bytes_in, bytes_out)) = (self.upstream(), self.started.elapsed(), self.bytes);
-        self.metrics.requests.with_label_values(&[upstream, self.method, &status.to_string()]).inc();
+        let code = StatusCode::from_u16(status).unwrap_or_default();
+        self.metrics.requests.with_label_values(&[upstream, self.method, code.as_str()]).inc();
         self.metrics.request_duration.with_label_values(&[upstream]).observe(took.as_secs_f64());
         if !self.logged {
             return;

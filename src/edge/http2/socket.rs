@@ -71,7 +71,7 @@ impl MeteredSocket {
             Poll::Ready(_) => self.watch.taken(),
             Poll::Pending => self.watch.stalled(),
         }
-        let noted = self.takes.note(written, bytes);
+        let noted = self.takes.note(self.watch.now(), written, bytes);
         self.cut |= matches!(&noted, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut);
         noted
     }

@@ -92,7 +92,7 @@ impl WatchedStream {
         let mut write = pin!(session.write_body(piece, end));
         let late = poll_fn(|context| {
             let written = self.watch.note(write.as_mut().poll(context));
-            let late = self.takes.lags(&written, |()| length);
+            let late = self.takes.lags(self.watch.now(), &written, |()| length);
             written.map_ok(|()| late)
         });
         if late.await? {
@@ -152,7 +152,11 @@ async fn timely(
     let mut read = pin!(awaited(watch, read));
     let paced = poll_fn(|context| {
         let read = read.as_mut().poll(context);
-        if pace.lags(&read, |data| data.as_ref().map_or(0, Bytes::len)) { Poll::Ready(late()) } else { read }
+        if pace.lags(watch.now(), &read, |data| data.as_ref().map_or(0, Bytes::len)) {
+            Poll::Ready(late())
+        } else {
+            read
+        }
     });
     timeout(patience, paced).await.unwrap_or_else(|_| late())
 }

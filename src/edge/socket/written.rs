@@ -12,7 +12,7 @@ impl WatchedSocket {
         bytes: impl FnOnce(&T) -> usize,
     ) -> Poll<io::Result<T>> {
         let written = self.watch.note(written);
-        let noted = self.takes.note(written, bytes);
+        let noted = self.takes.note(self.watch.now(), written, bytes);
         if matches!(&noted, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut) {
             self.socket = None;
         }
