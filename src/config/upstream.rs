@@ -92,6 +92,7 @@ fn upstream<'a>(name: &str, index: usize, value: &Value<'a>, shared: &Shared<'_>
     let headers = header_changes(&mut table, &told);
     let strip_prefix = table.or("strip_prefix", false, |value| value.boolean());
     let pass_override_headers = table.or("pass_override_headers", false, |value| value.boolean());
+    let keep_header_case = table.or("keep_header_case", false, |value| value.boolean());
     let forward_authorization = table.or("forward_authorization", false, |value| value.boolean());
     let host_header = table.or("host_header", HostHeader::Client, |value| host_header(&value));
     let connect_timeout = table.or("connect_timeout", Duration::from_secs(2), |value| some_time(&value));
@@ -109,6 +110,7 @@ fn upstream<'a>(name: &str, index: usize, value: &Value<'a>, shared: &Shared<'_>
         tls: reached.tls,
         strip_prefix,
         pass_override_headers,
+        keep_header_case,
         forward_authorization,
         set_headers: headers.set,
         remove_headers: headers.remove,

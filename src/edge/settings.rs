@@ -143,6 +143,9 @@ pub struct UpstreamSettings {
     pub strip_prefix: bool,
     /// Whether headers that override target or method go through.
     pub pass_override_headers: bool,
+    /// Whether the names of the client's headers arrive in the case in which they were sent, for servers of HTTP/1.1
+    /// that tell `X-Name` from `x-name`.
+    pub keep_header_case: bool,
     /// Whether the client's `Authorization` goes through.
     pub forward_authorization: bool,
     /// Headers set on every request; secret values are marked sensitive.

@@ -78,6 +78,7 @@ pub(in crate::edge) fn upstream_settings(name: &str, path: &str, port: u16) -> U
         tls: UpstreamTls::default(),
         strip_prefix: false,
         pass_override_headers: false,
+        keep_header_case: false,
         forward_authorization: false,
         set_headers: Vec::new(),
         remove_headers: Vec::new(),

@@ -18,6 +18,8 @@ use crate::support::{Connection, Gateway, Recorder};
 
 /// Sent with every row, so that the id is known.
 const ID: &str = "X-Request-Id: r\r\n";
+/// Names that arrive so; all others do in lower case.
+const TITLED: [&str; 4] = ["Connection", "Content-Length", "Host", "Transfer-Encoding"];
 /// A request behind each row whose connection stays: nothing of the row is left in front of it.
 const PROBE: &str = "GET /probe HTTP/1.1\r\nHost: a\r\nX-Request-Id: r\r\n\r\n";
 
@@ -102,6 +104,20 @@ fn seen(line: &str, headers: &str, body: &str) -> String {
 
 /// The same for another `Host`.
 fn seen_at(host: &str, line: &str, headers: &str, body: &str) -> String {
+    let lower = |header: &str| match header.split_once(':') {
+        Some((name, value)) if !TITLED.contains(&name) => format!("{}:{value}", name.to_ascii_lowercase()),
+        _ => header.to_owned(),
+    };
+    let headers: String = headers.split_inclusive("\r\n").map(lower).collect();
+    fields_seen(host, line, &headers, body)
+}
+
+/// What arrives where the server wants the names as they were sent.
+fn seen_in_case(line: &str, headers: &str) -> String {
+    fields_seen("a", line, headers, "").replace("x-request-id", "X-Request-Id")
+}
+
+fn fields_seen(host: &str, line: &str, headers: &str, body: &str) -> String {
     format!(
         "{line} HTTP/1.1\r\nHost: {host}\r\nx-request-id: r\r\n{headers}x-forwarded-for: 127.0.0.1\r\nx-forwarded-proto: http\r\n\
          x-forwarded-host: {host}\r\n\r\n{body}"
@@ -161,7 +177,7 @@ impl House {
                 "odd",
                 "/odd",
                 "access = \"public\"",
-                "pass_override_headers = true\nforward_authorization = true",
+                "pass_override_headers = true\nforward_authorization = true\nkeep_header_case = true",
             ),
         ];
         Self { gateway: Gateway::with(&limits, &upstreams.concat()), recorder }
