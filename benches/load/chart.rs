@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::figures::figure;
+
 /// One bar.
 pub(super) struct Bar {
     pub(super) name: &'static str,
@@ -29,7 +31,7 @@ const STYLE: &str = "text { font: 14px system-ui, sans-serif; fill: #1f2328 } \
 
 /// The chart as a text. The caption says on what it was measured.
 pub(super) fn chart(bars: &[Bar], caption: &str) -> String {
-    let height = TOP + ROW * bars.iter().map(|_| 1.0).sum::<f64>() + 30.0;
+    let height = TOP + ROW * figure(bars.len()) + 30.0;
     let most = bars.iter().map(|bar| bar.value).fold(f64::MIN_POSITIVE, f64::max);
     let told: Vec<String> = bars.iter().map(|bar| format!("{} {:.1}", escaped(bar.name), bar.value)).collect();
     let mut rows = String::new();

@@ -52,7 +52,7 @@ impl Line {
     pub(super) fn is_beyond(&self, times: f64) -> Option<&'static str> {
         // What is not a number is beyond every bar.
         let within = self.measured.as_ref().is_ok_and(|measured| *measured <= self.bar * times);
-        (!within).then_some(self.what)
+        (!within).then_some(self.what.trim_start())
     }
 
     fn verdict(&self) -> String {
