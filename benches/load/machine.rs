@@ -14,7 +14,8 @@ pub(super) fn machine() -> String {
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or("an unknown CPU", |(_, model)| model.trim());
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!("{cores} cores of {model}, Linux {}", kernel.trim())
+    let kernel: Vec<&str> = kernel.trim().split('.').take(2).collect();
+    format!("{cores} cores of {model}, Linux {}", kernel.join("."))
 }
 
 /// The versions in a few words.

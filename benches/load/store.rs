@@ -1,6 +1,6 @@
 //! Many tokens put into a store at once, as if they had been issued: by the tables themselves, in one transaction.
 
-use std::{path::Path, thread, time::Duration};
+use std::{fs::File, path::Path, thread, time::Duration};
 
 use portcullis::model::{CheckKey, SecretKind, Timestamp};
 use rusqlite::{Connection, params};
@@ -29,6 +29,9 @@ pub(super) fn add_tokens(store: &Path, count: usize, end: Timestamp, texts: bool
     }
     db.pragma_update(None, "cache_size", -1_000_000)?;
     insert(&mut db, &ids, end)?;
+    drop(db);
+    // Else the system writes it out while others are measured.
+    File::open(store)?.sync_all()?;
     Ok(kept)
 }
 

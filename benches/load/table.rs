@@ -67,10 +67,10 @@ impl Line {
 
 /// Prints the table.
 pub(super) fn print(lines: &[Line]) {
-    println!("\n{:<66} {:>11} {:>11} {:>11}  verdict", "what", "measured", "bar", "aim");
+    println!("\n{:<68} {:>11} {:>11} {:>11}  verdict", "what", "measured", "bar", "aim");
     for line in lines {
         println!(
-            "{:<66} {:>11} {:>11} {:>11}  {}",
+            "{:<68} {:>11} {:>11} {:>11}  {}",
             line.what,
             line.measured.as_ref().map_or_else(|_| "-".to_owned(), |measured| line.unit.write(*measured)),
             line.unit.write(line.bar),
