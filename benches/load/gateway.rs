@@ -3,7 +3,8 @@
 use std::{
     fs::{self, File},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
+    process::Command,
 };
 
 use tempfile::TempDir;
@@ -14,50 +15,96 @@ use super::{
     process::{Process, free_address},
 };
 
+/// A client of the API and its token.
+#[derive(Default)]
+pub(super) struct Client {
+    pub(super) organization: String,
+    pub(super) id: String,
+    pub(super) secret: String,
+    pub(super) token: String,
+}
+
 /// What is needed to serve, in a temporary folder.
 pub(super) struct Gateway {
+    pub(super) client: Client,
+    program: PathBuf,
     folder: TempDir,
-    upstream: SocketAddr,
-    token: String,
+    /// The part of the configuration that says them.
+    upstreams: String,
+}
+
+/// A configuration, and where it has the gateway listen.
+pub(super) struct Configured {
+    pub(super) path: PathBuf,
+    pub(super) public: SocketAddr,
+    pub(super) admin: SocketAddr,
+}
+
+/// One upstream with one rule.
+pub(super) fn orders(server: SocketAddr) -> String {
+    format!(
+        "[upstreams.orders]\nservers = [\"{server}\"]\n\
+         [[upstreams.orders.rules]]\npath = \"/orders/**\"\nmethods = [\"GET\"]\nscopes = [\"orders:read\"]\n"
+    )
 }
 
 impl Gateway {
-    /// A store with a token, for gateways before this upstream.
-    pub(super) fn prepare(upstream: SocketAddr) -> Outcome<Self> {
-        let mut gateway = Self { folder: TempDir::new()?, upstream, token: String::new() };
-        let (config, _) = gateway.configure(false)?;
-        let [organization] = made(&config, &["org", "create", "Acme"], ["id"])?;
+    /// A store with a client and its token, for gateways before these upstreams. It is where things are built, so that
+    /// it is on a disk.
+    pub(super) fn prepare(program: &Path, upstreams: String) -> Outcome<Self> {
+        let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let mut gateway = Self { client: Client::default(), program: program.to_owned(), folder, upstreams };
+        let Configured { path, .. } = gateway.configure(false)?;
+        let [organization] = made(program, &path, &["org", "create", "Acme"], ["id"])?;
         let client = ["client", "create", "--org", &organization, "--name", "exporter", "--scope", "orders:read"];
-        let [client] = made(&config, &client, ["client_id"])?;
-        [gateway.token] = made(&config, &["token", "issue", "--client", &client], ["access_token"])?;
+        let [id, secret] = made(program, &path, &client, ["client_id", "client_secret"])?;
+        let [token] = made(program, &path, &["token", "issue", "--client", &id], ["access_token"])?;
+        gateway.client = Client { organization, id, secret, token };
         Ok(gateway)
     }
 
-    /// The token's text.
-    pub(super) fn token(&self) -> &str {
-        &self.token
+    /// The store's file.
+    pub(super) fn store(&self) -> PathBuf {
+        self.folder.path().join("portcullis.db")
     }
 
-    /// A gateway that serves. Its log goes to a file, as access logs do.
+    /// Its folder.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A gateway that serves.
     pub(super) fn serve(&self, access_log: bool) -> Outcome<Process> {
-        let (config, address) = self.configure(access_log)?;
-        let log = File::create(config.with_extension("log"))?;
-        Process::start(portcullis(&config).arg("serve").stdout(log), address)
+        let configured = self.configure(access_log)?;
+        Process::start(&mut self.command(&configured)?, configured.public)
     }
 
-    /// Writes a configuration, and gives back where it is and where it listens.
-    fn configure(&self, access_log: bool) -> Outcome<(PathBuf, SocketAddr)> {
-        let (public, admin, upstream) = (free_address()?, free_address()?, self.upstream);
+    /// The command by which it serves. Its log goes to a file, as access logs do.
+    pub(super) fn command(&self, configured: &Configured) -> Outcome<Command> {
+        let log = File::create(configured.path.with_extension("log"))?;
+        let mut command = portcullis(&self.program, &configured.path);
+        command.arg("serve").stdout(log);
+        Ok(command)
+    }
+
+    /// Any other command.
+    pub(super) fn verb(&self) -> Outcome<Command> {
+        Ok(portcullis(&self.program, &self.configure(false)?.path))
+    }
+
+    /// Writes a configuration.
+    pub(super) fn configure(&self, access_log: bool) -> Outcome<Configured> {
+        let (public, admin, upstreams) = (free_address()?, free_address()?, &self.upstreams);
         let text = format!(
             "[server]\nlisten = [\"{public}\"]\nthreads = 1\n\
              [admin]\nlisten = \"{admin}\"\n\
              [store]\nsqlite = \"portcullis.db\"\n\
+             [tokens]\nmax_live_per_client = 100000000\n\
              [log]\naccess = {access_log}\n\
-             [upstreams.orders]\nservers = [\"{upstream}\"]\n\
-             [[upstreams.orders.rules]]\npath = \"/orders/**\"\nmethods = [\"GET\"]\nscopes = [\"orders:read\"]\n"
+             {upstreams}"
         );
         let path = self.folder.path().join(format!("access-{access_log}.toml"));
         fs::write(&path, text)?;
-        Ok((path, public))
+        Ok(Configured { path, public, admin })
     }
 }

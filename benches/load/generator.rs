@@ -1,84 +1,115 @@
-//! A caller as plain as can be: one request after the other on each of a few connections that stay open.
+//! Callers as plain as can be: on each of a few connections that stay open, one request after the other, either at once
+//! or at a fixed pace.
 
 use std::{
     io,
     net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    task::JoinSet,
+use tokio::task::JoinSet;
+
+use super::{
+    connection::{Connection, HOME},
+    requests::Requests,
 };
 
-use super::{head::read_head, upstream::BODY};
-
-/// Connections at once.
-const CONNECTIONS: usize = 8;
-
-/// The request, with this token.
-pub(super) fn get(token: Option<&str>) -> String {
-    let bearer = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-    format!(
-        "GET /orders/4711?page=2 HTTP/1.1\r\nHost: api.example.com\r\nUser-Agent: exporter/1.0\r\n\
-         Accept: application/json\r\n{bearer}\r\n"
-    )
+/// When callers stop.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Until {
+    /// After so long.
+    Over(Duration),
+    /// After so many requests.
+    Asked(usize),
 }
 
-/// The status with which one request is answered.
-pub(super) async fn status(to: SocketAddr, request: &str) -> io::Result<u16> {
-    let mut connection = TcpStream::connect(to).await?;
-    connection.write_all(request.as_bytes()).await?;
-    let mut received = Vec::new();
-    let head = read_head(&mut connection, &mut received).await?.unwrap_or_default();
-    let status = received.get(..head).and_then(|head| std::str::from_utf8(head).ok()?.split(' ').nth(1)?.parse().ok());
-    status.ok_or_else(|| io::Error::other("no answer"))
-}
-
-/// Sends the request over and over for so long. How many answers came.
+/// The request is sent once, over a connection of its own.
 ///
 /// # Errors
-/// The first answer that is not a 200 with the upstream's body, or did not come.
-pub(super) async fn drive(to: SocketAddr, request: &str, time: Duration) -> io::Result<u64> {
-    let end = Instant::now() + time;
-    let mut connections = JoinSet::new();
-    for _ in 0..CONNECTIONS {
-        connections.spawn(ask_until(to, request.to_owned(), end));
-    }
-    let mut answers = 0;
-    while let Some(answered) = connections.join_next().await {
-        answers += answered??;
-    }
-    Ok(answers)
+/// An answer that is not as expected, or none.
+pub(super) async fn ask_once(to: SocketAddr, requests: &Requests) -> io::Result<u16> {
+    let mut request = Vec::new();
+    requests.write_next(&mut request);
+    Connection::new(HOME, to).ask(&request, requests.expected).await
 }
 
-async fn ask_until(to: SocketAddr, request: String, end: Instant) -> io::Result<u64> {
-    let mut connection = TcpStream::connect(to).await?;
-    connection.set_nodelay(true)?;
-    let (mut received, mut answers) = (Vec::new(), 0);
-    while Instant::now() < end {
-        connection.write_all(request.as_bytes()).await?;
-        let head = read_head(&mut connection, &mut received).await?;
-        let head = head.ok_or_else(|| io::Error::other("the connection was closed instead of an answer"))?;
-        if !received.starts_with(b"HTTP/1.1 200 ") {
-            return Err(io::Error::other(String::from_utf8_lossy(&received).into_owned()));
+/// Sends requests over so many connections, each as soon as the answer before it has come. How long each took.
+///
+/// # Errors
+/// The first answer that is not as expected, or did not come.
+pub(super) async fn drive(
+    to: SocketAddr,
+    requests: &Arc<Requests>,
+    connections: usize,
+    until: Until,
+) -> io::Result<Vec<Duration>> {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let start = Instant::now();
+    let callers = (0..connections).map(|_| {
+        let (requests, asked) = (requests.clone(), asked.clone());
+        async move {
+            let (mut connection, mut request, mut times) = (Connection::new(HOME, to), Vec::new(), Vec::new());
+            let mut now = Instant::now();
+            while match until {
+                Until::Over(time) => now < start + time,
+                Until::Asked(number) => asked.fetch_add(1, Ordering::Relaxed) < number,
+            } {
+                requests.write_next(&mut request);
+                connection.ask(&request, requests.expected).await?;
+                let answered = Instant::now();
+                times.push(answered - now);
+                now = answered;
+            }
+            Ok(times)
         }
-        while received.len() < head + BODY {
-            more(&mut connection, &mut received).await?;
-        }
-        if received.len() != head + BODY || received.iter().skip(head).any(|byte| *byte != b'x') {
-            return Err(io::Error::other("the answer is not the upstream's"));
-        }
-        received.clear();
-        answers += 1;
-    }
-    Ok(answers)
+    });
+    all(callers.collect()).await
 }
 
-async fn more(connection: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<()> {
-    match connection.read_buf(received).await? {
-        0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        _ => Ok(()),
+/// Sends a request over each of so many connections every so often, for so long. How long each took: from the moment
+/// when it was sent, or should have been, had the answer before it not been late.
+///
+/// # Errors
+/// As [`drive`].
+pub(super) async fn pace(
+    to: SocketAddr,
+    requests: &Arc<Requests>,
+    connections: u32,
+    every: Duration,
+    time: Duration,
+) -> io::Result<Vec<Duration>> {
+    let start = Instant::now();
+    let callers = (0..connections).map(|number| {
+        let requests = requests.clone();
+        // Spread out, so that they do not come in bursts.
+        let mut due = start + every * number / connections;
+        async move {
+            let (mut connection, mut request, mut times) = (Connection::new(HOME, to), Vec::new(), Vec::new());
+            while due < start + time {
+                let mut began = due;
+                if Instant::now() < due {
+                    tokio::time::sleep_until(due.into()).await;
+                    began = Instant::now();
+                }
+                requests.write_next(&mut request);
+                connection.ask(&request, requests.expected).await?;
+                times.push(began.elapsed());
+                due += every;
+            }
+            Ok(times)
+        }
+    });
+    all(callers.collect()).await
+}
+
+async fn all(mut callers: JoinSet<io::Result<Vec<Duration>>>) -> io::Result<Vec<Duration>> {
+    let mut times = Vec::new();
+    while let Some(caller) = callers.join_next().await {
+        times.extend(caller??);
     }
+    Ok(times)
 }

@@ -3,7 +3,7 @@
 use std::{
     env, fs, io,
     net::{SocketAddr, TcpListener, TcpStream},
-    ops::Sub,
+    ops::{Add, Sub},
     process::{Child, Command},
     thread,
     time::{Duration, Instant},
@@ -31,6 +31,14 @@ impl Sub for Cpu {
     }
 }
 
+impl Add for Cpu {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { user: self.user + other.user, system: self.system + other.system }
+    }
+}
+
 /// A process that listens.
 pub(super) struct Process {
     pub(super) address: SocketAddr,
@@ -45,7 +53,7 @@ impl Process {
 
     /// A command that is to listen on this address; returns once it does.
     pub(super) fn start(command: &mut Command, address: SocketAddr) -> Outcome<Self> {
-        let mut process = Self { address, child: command.spawn()? };
+        let mut process = Self::start_without_waiting(command, address)?;
         let deadline = Instant::now() + START;
         while TcpStream::connect(address).is_err() {
             if let Some(ended) = process.child.try_wait()? {
@@ -57,6 +65,11 @@ impl Process {
             thread::sleep(Duration::from_millis(20));
         }
         Ok(process)
+    }
+
+    /// A command that is to listen on this address at some time.
+    pub(super) fn start_without_waiting(command: &mut Command, address: SocketAddr) -> Outcome<Self> {
+        Ok(Self { address, child: command.spawn()? })
     }
 
     /// Its number.
@@ -74,6 +87,13 @@ impl Process {
             (Some(user), Some(system)) => Ok(Cpu { user: user?, system: system? }),
             _ => Err("no times in /proc/PID/stat".into()),
         }
+    }
+
+    /// The memory that is in use, in MiB: `VmRSS` of `/proc/PID/status` (proc(5)).
+    pub(super) fn memory(&self) -> Outcome<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS in /proc/PID/status")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
     }
 }
 

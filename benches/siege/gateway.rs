@@ -12,7 +12,7 @@ use data_encoding::BASE64;
 use tempfile::TempDir;
 
 use super::{
-    Outcome,
+    Outcome, PORTCULLIS,
     command::{made, portcullis},
     process::{Process, free_address},
 };
@@ -67,17 +67,18 @@ impl Prepared {
     /// A new client of an organisation of its own.
     pub(super) fn client(&self) -> Outcome<Client> {
         let (config, ..) = self.configure("clients")?;
-        let [organization] = made(&config, &["org", "create", "Acme"], ["id"])?;
+        let [organization] = made(PORTCULLIS.as_ref(), &config, &["org", "create", "Acme"], ["id"])?;
         let create = ["client", "create", "--org", &organization, "--name", "exporter", "--scope", "orders:read"];
-        let [id, secret] = made(&config, &create, ["client_id", "client_secret"])?;
-        let [token] = made(&config, &["token", "issue", "--client", &id], ["access_token"])?;
+        let [id, secret] = made(PORTCULLIS.as_ref(), &config, &create, ["client_id", "client_secret"])?;
+        let [token] = made(PORTCULLIS.as_ref(), &config, &["token", "issue", "--client", &id], ["access_token"])?;
         Ok(Client { id, secret, token })
     }
 
     /// Another token of a client.
     pub(super) fn token(&self, client: &Client) -> Outcome<String> {
         let (config, ..) = self.configure("clients")?;
-        let [token] = made(&config, &["token", "issue", "--client", &client.id], ["access_token"])?;
+        let [token] =
+            made(PORTCULLIS.as_ref(), &config, &["token", "issue", "--client", &client.id], ["access_token"])?;
         Ok(token)
     }
 
@@ -85,7 +86,7 @@ impl Prepared {
     pub(super) fn serve(&self, name: &str, descriptors: Option<u32>) -> Outcome<Gateway> {
         let (config, public, admin) = self.configure(name)?;
         let log = File::create(config.with_extension("log"))?;
-        let serve = portcullis(&config);
+        let serve = portcullis(PORTCULLIS.as_ref(), &config);
         let mut command = match descriptors {
             None => serve,
             Some(number) => {

@@ -41,6 +41,8 @@ use self::{
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
+/// The binary that is besieged.
+const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
 /// Honest callers of each kind, and how often each asks: 200 requests a second in all.
 const CALLERS: (usize, Duration) = (2, Duration::from_millis(20));
 /// How often an honest client asks for a token.

@@ -1,6 +1,6 @@
 //! What is measured while a siege lasts, and the table that is made of it.
 
-use std::{collections::BTreeMap, fs, pin::pin, time::Duration};
+use std::{collections::BTreeMap, pin::pin, time::Duration};
 
 use tokio::time::{interval, sleep};
 
@@ -35,13 +35,6 @@ impl Fates {
     }
 }
 
-/// The memory of a process that is in use, in MiB: `VmRSS` of `/proc/PID/status` (proc(5)).
-fn memory(process: &Process) -> Outcome<f64> {
-    let status = fs::read_to_string(format!("/proc/{}/status", process.id()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS in /proc/PID/status")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
-}
-
 /// Prints the names of the columns.
 pub(super) fn print_names() {
     println!(
@@ -58,18 +51,18 @@ pub(super) async fn measure(
     siege: impl Future<Output = Outcome<String>>,
 ) -> Outcome<Vec<String>> {
     honest.take();
-    let (before, cpu) = (memory(process)?, process.cpu()?);
+    let (before, cpu) = (process.memory()?, process.cpu()?);
     let mut peak = before;
     let mut siege = pin!(siege);
     let mut look = interval(LOOK);
     let attackers = loop {
         tokio::select! {
             attackers = &mut siege => break attackers?,
-            _ = look.tick() => peak = memory(process)?.max(peak),
+            _ = look.tick() => peak = process.memory()?.max(peak),
         }
     };
     sleep(REST).await;
-    let (after, cpu, tally) = (memory(process)?, process.cpu()? - cpu, honest.take());
+    let (after, cpu, tally) = (process.memory()?, process.cpu()? - cpu, honest.take());
     let millis = |permille| tally.within(permille).as_secs_f64() * 1e3;
     println!(
         "{name:<22} {:>7} {:>8} {:>8.1} {:>8.1} {:>8.1}   {before:>5.0} {peak:>5.0} {after:>5.0}   {:>6.1}  {attackers}",

@@ -9,7 +9,7 @@ use std::{
 use tokio::{task::JoinSet, time::timeout};
 
 use super::{
-    Outcome,
+    Outcome, PORTCULLIS,
     command::portcullis,
     gateway::{Client, Gateway, Prepared},
     slow::ATTACKER,
@@ -90,7 +90,7 @@ async fn revoke(gateway: &Gateway, client: &Client, token: &str) -> Outcome<()> 
 }
 
 fn revoke_by_command(gateway: &Gateway, token: &str) -> Outcome<()> {
-    let mut command = portcullis(&gateway.config);
+    let mut command = portcullis(PORTCULLIS.as_ref(), &gateway.config);
     let command = command.args(["token", "revoke"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn()?;
     writeln!(child.stdin.take().ok_or("no standard input")?, "{token}")?;
