@@ -128,6 +128,7 @@ const MISTAKES: &[(&str, &str, usize, &str)] = &[
     ("upstreams.orders", "case_insensitive_paths = 0", 26, "`true` or `false`"),
     ("upstreams.orders", "allow_in_path = ['double-slsh']", 18, "not a known value"),
     ("upstreams.orders", "pass_override_headers = 0", 25, "`true` or `false`"),
+    ("upstreams.orders", "keep_header_case = 0", 20, "`true` or `false`"),
     ("upstreams.orders", "audience = 'a b'", 12, "an audience is"),
     ("upstreams.orders", "owners = ['me']", 11, "not an organisation id"),
     ("upstreams.orders", "owners = []", 10, "empty"),
