@@ -178,7 +178,7 @@ impl House {
             observations: services.observations.clone(),
             router: Router::new(),
             metrics: services.registry.metrics().clone(),
-            access_log: false,
+            access_log: None,
         });
         let server = PublicServer::start(listeners, gateway).unwrap();
         Self { address, token, _server: server, _services: services, _runtime: runtime, _folder: folder }

@@ -69,7 +69,7 @@ impl PublicServer {
     /// [`io::Error`] if the system does not give the threads, or a listener is broken.
     pub fn start(listeners: Vec<TcpListener>, gateway: Gateway) -> io::Result<Self> {
         let settings = Arc::new(gateway.parts.settings.clone());
-        let (metrics, access_log) = (gateway.parts.metrics.clone(), gateway.parts.access_log);
+        let (metrics, access_log) = (gateway.parts.metrics.clone(), gateway.parts.access_log.clone());
         let runtime = runtime(settings.threads)?;
         let live = gateway.parts.live.clone();
         let places = Arc::new(places(&settings, &metrics));
