@@ -20,6 +20,7 @@ use crate::{
     guard::Guard,
     manage::{self, Manage, Observing},
     oauth::{self, Oauth},
+    observe::{AccessLog, Metrics},
     ops::{self, Ops, Readiness},
     policy::TableError,
     reload::{self, Reload},
@@ -65,6 +66,7 @@ pub enum AppError {
 #[derive(Debug)]
 pub struct App {
     settings: Settings,
+    access_log: Option<AccessLog>,
     descriptors: Descriptors,
     services: Services,
     live: Arc<ArcSwap<Live>>,
@@ -74,11 +76,12 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the store and binds the ports: whatever cannot be had is an error before anything runs.
+    /// Opens the store and binds the ports: whatever cannot be had is an error before anything runs. Each request leaves
+    /// a line in the `access_log`, if there is one.
     ///
     /// # Errors
     /// [`AppError`]; nothing was started then.
-    pub fn build(settings: Settings) -> Result<Self, AppError> {
+    pub fn build(settings: Settings, access_log: Option<AccessLog>) -> Result<Self, AppError> {
         let descriptors = Descriptors::of_process();
         let live = Live::build(settings.live.clone(), settings.server.expose_management).map_err(AppError::Rules)?;
         let listen = |key| move |(address, error)| AppError::Listen { address, key, error };
@@ -95,7 +98,7 @@ impl App {
             .build()
             .map_err(system)?;
         let live = Arc::new(ArcSwap::from_pointee(live));
-        Ok(Self { settings, descriptors, services, live, runtime, public, private })
+        Ok(Self { settings, access_log, descriptors, services, live, runtime, public, private })
     }
 
     /// The services over the store.
@@ -116,7 +119,7 @@ impl App {
     /// # Errors
     /// [`AppError`] if a part fails that must not.
     pub fn run<T>(self, source: Option<PathBuf>, beside: impl Future<Output = T>) -> Result<Option<T>, AppError> {
-        let Self { settings, descriptors, services, live, runtime, public, private } = self;
+        let Self { settings, access_log, descriptors, services, live, runtime, public, private } = self;
         let grace = settings.server.shutdown_grace;
         let served = runtime.block_on(async {
             let mut signals = Signals::new().map_err(system)?;
@@ -125,7 +128,7 @@ impl App {
                 () = async { live.load_full().resolve().await } => {}
                 _ = signals.stop() => return Ok(None),
             }
-            let mut parts = Parts::start(&settings, descriptors, services, &live, private).await?;
+            let mut parts = Parts::start(&settings, access_log, descriptors, services, &live, private).await?;
             if let Some(source) = source {
                 let reload = Reload { source, live: live.clone(), running: settings.clone(), metrics: parts.metrics() };
                 parts.tasks.spawn(named("the reload", reload::on_change(reload, hangups)));
@@ -160,6 +163,7 @@ impl App {
 /// What runs beside the door, all of it for as long as the process does.
 struct Parts {
     services: Services,
+    access_log: Option<AccessLog>,
     readiness: Arc<Readiness>,
     tasks: JoinSet<&'static str>,
     stopping: CancellationToken,
@@ -168,6 +172,7 @@ struct Parts {
 impl Parts {
     async fn start(
         settings: &Settings,
+        access_log: Option<AccessLog>,
         descriptors: Descriptors,
         mut services: Services,
         live: &Arc<ArcSwap<Live>>,
@@ -188,15 +193,15 @@ impl Parts {
             .merge(ops_router(&services, readiness.clone()));
         // Not all of this is behind the public URL, and where this listener is reached from is not known here.
         let everything = described_with_page(everything, "/");
-        let routes = ops::recorded(desk(everything), services.registry.metrics().clone(), settings.log.access);
+        let routes = ops::recorded(desk(everything), services.registry.metrics().clone(), access_log.clone());
         let listener = tokio::net::TcpListener::from_std(private).map_err(system)?;
         let served =
             private::serve(listener, routes, settings.server.header_timeout, descriptors.private(), stopping.clone());
         tasks.spawn(named("the private listener", served));
-        Ok(Self { services, readiness, tasks, stopping })
+        Ok(Self { services, access_log, readiness, tasks, stopping })
     }
 
-    fn metrics(&self) -> Arc<crate::observe::Metrics> {
+    fn metrics(&self) -> Arc<Metrics> {
         self.services.registry.metrics().clone()
     }
 
@@ -220,7 +225,7 @@ impl Parts {
             observations: self.services.observations.clone(),
             router: desk(router),
             metrics: self.metrics(),
-            access_log: settings.log.access,
+            access_log: self.access_log.clone(),
         })
     }
 

@@ -37,8 +37,8 @@ pub(super) fn run(demo: &Demo) -> Result<(), Failure> {
     sample.set_nonblocking(true).map_err(Failure::failed)?;
     let settings = settings(demo, &folder, sample.local_addr().map_err(Failure::failed)?)?;
     let log = LogSettings { level: Level::WARN, access: false, ..settings.log };
-    let _log = start_log(log, std::io::stderr()).map_err(Failure::failed)?;
-    let app = App::build(settings).map_err(Failure::failed)?;
+    let log = start_log(log, std::io::stderr()).map_err(Failure::failed)?;
+    let app = App::build(settings, log.access()).map_err(Failure::failed)?;
     let ports = Ports { public: demo.port, private: demo.admin_port };
     let story = app.runtime().block_on(async {
         let listener = tokio::net::TcpListener::from_std(sample).map_err(Failure::failed)?;

@@ -11,11 +11,11 @@ use crate::{
 pub(super) fn run(context: &Context) -> Result<(), Failure> {
     let source = context.source()?;
     let Loaded { settings, warnings } = context.load(Purpose::Serve)?;
-    let _log = start_log(settings.log, std::io::stdout()).map_err(Failure::failed)?;
+    let log = start_log(settings.log, std::io::stdout()).map_err(Failure::failed)?;
     for warning in warnings.diagnostics() {
         tracing::warn!("{warning}");
     }
-    let served = App::build(settings).and_then(|app| app.run(Some(source), std::future::pending::<()>()));
+    let served = App::build(settings, log.access()).and_then(|app| app.run(Some(source), std::future::pending::<()>()));
     match served {
         Ok(_) => Ok(()),
         Err(error) => {

@@ -24,7 +24,11 @@ use super::{
     socket::WatchedSocket,
     watch::{Cut, Watch},
 };
-use crate::{model::RequestId, observe::Metrics, web::Refusal};
+use crate::{
+    model::RequestId,
+    observe::{AccessLog, Metrics},
+    web::Refusal,
+};
 
 /// What each connection passes first.
 pub(super) struct Door {
@@ -32,7 +36,7 @@ pub(super) struct Door {
     pub(super) settings: Arc<ServerSettings>,
     pub(super) places: Arc<Places>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) access_log: bool,
+    pub(super) access_log: Option<AccessLog>,
 }
 
 #[async_trait]
@@ -87,7 +91,7 @@ impl Door {
 
     /// Leaves the record of a request that no phase saw.
     pub(super) fn note(&self, refusal: &Refusal, id: Option<&RequestId>, peer: Option<SocketAddr>, took: Duration) {
-        let mut record = Record::new(self.metrics.clone(), self.access_log);
+        let mut record = Record::new(self.metrics.clone(), self.access_log.clone());
         record.refused(refusal, peer, took);
         record.write(id, refusal.status.as_u16());
     }

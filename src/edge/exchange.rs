@@ -2,7 +2,7 @@
 
 mod record;
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use http::{HeaderValue, StatusCode, Uri};
 use pingora::{http::ResponseHeader, proxy::Session, upstreams::peer::HttpPeer};
@@ -16,7 +16,12 @@ use super::{
     upstream::{Balance, Pick, Request},
     watch::{Cut, Watch},
 };
-use crate::{guard::Permit, model::RequestId, observe::Metrics, web::Refusal};
+use crate::{
+    guard::Permit,
+    model::RequestId,
+    observe::{AccessLog, Metrics},
+    web::Refusal,
+};
 pub(super) use record::Record;
 
 /// How often a request that no server has looked at is sent again at least: one that ends its connections after so many
@@ -65,7 +70,12 @@ pub(super) struct Attempt {
 }
 
 impl Exchange {
-    pub(super) fn new(live: Arc<Live>, watch: Option<Arc<Watch>>, metrics: Arc<Metrics>, logged: bool) -> Self {
+    pub(super) fn new(
+        live: Arc<Live>,
+        watch: Option<Arc<Watch>>,
+        metrics: Arc<Metrics>,
+        log: Option<AccessLog>,
+    ) -> Self {
         Self {
             live,
             id: None,
@@ -73,7 +83,7 @@ impl Exchange {
             stage: Stage::Arrived,
             target: Uri::default(),
             attempt: Attempt::default(),
-            record: Record::new(metrics, logged),
+            record: Record::new(metrics, log),
             watch,
             token_ended: None,
         }
@@ -95,7 +105,7 @@ impl Exchange {
         attempt.tried.extend(attempt.pick.take().map(|pick| pick.index));
         let turn = *attempt.turn.get_or_insert_with(|| upstream.next_turn());
         let pick = upstream.pick(Request { turn, caller: &caller, tried: &attempt.tried })?;
-        self.record.sent.get_or_insert_with(Instant::now);
+        self.record.goes_out();
         Some(attempt.pick.insert(pick).peer(takes_over))
     }
 
@@ -206,46 +216,43 @@ impl Drop for Exchange {
 mod tests {
     use super::*;
     use crate::edge::LiveSettings;
-    use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt};
+    use crate::observe::{LogFormat, LogGuard, LogSettings};
+    use std::{
+        io::{self, Write},
+        sync::Mutex,
+    };
+    use tracing::Level;
 
     #[derive(Clone, Default)]
-    struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+    struct Lines(Arc<Mutex<Vec<u8>>>);
 
-    impl std::io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
 
-        fn flush(&mut self) -> std::io::Result<()> {
+        fn flush(&mut self) -> io::Result<()> {
             Ok(())
-        }
-    }
-
-    impl MakeWriter<'_> for Lines {
-        type Writer = Self;
-
-        fn make_writer(&self) -> Self {
-            self.clone()
         }
     }
 
     #[test]
     fn a_request_leaves_one_record_even_when_it_is_cut_off() {
         let lines = Lines::default();
-        let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(lines.clone());
+        let settings = LogSettings { format: LogFormat::Json, level: Level::ERROR, access: true };
+        let (_, log) = LogGuard::open(settings, lines.clone()).unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-            for cut_off in [false, true] {
-                let live = Live::build(LiveSettings::default(), false).unwrap();
-                let mut exchange = Exchange::new(live.into(), None, metrics.clone(), true);
-                exchange.id = RequestId::from_caller("r1");
-                exchange.record.arrived(&http::Method::GET, Some("192.0.2.1:9".parse().unwrap()));
-                exchange.record.decided("deny", "not_found");
-                if !cut_off {
-                    exchange.record.write(exchange.id.as_ref(), 404);
-                }
+        for cut_off in [false, true] {
+            let live = Live::build(LiveSettings::default(), false).unwrap();
+            let mut exchange = Exchange::new(live.into(), None, metrics.clone(), log.access());
+            exchange.id = RequestId::from_caller("r1");
+            exchange.record.arrived(&http::Method::GET, Some("192.0.2.1:9".parse().unwrap()));
+            exchange.record.decided("deny", "not_found");
+            if !cut_off {
+                exchange.record.write(exchange.id.as_ref(), 404);
             }
-        });
+        }
+        drop(log);
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 2, "{text}");

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     guard::{Denial, Guard, Incoming, Permit, Refused},
-    observe::Metrics,
+    observe::{AccessLog, Metrics},
     store::Observations,
     tokens::Tokens,
     web::Refusal,
@@ -47,8 +47,8 @@ pub struct GatewayParts {
     pub router: Router,
     /// Counts.
     pub metrics: Arc<Metrics>,
-    /// Whether each request gets a line in the log.
-    pub access_log: bool,
+    /// Where each request leaves a line, if it is to.
+    pub access_log: Option<AccessLog>,
 }
 
 /// The proxy as pingora sees it.

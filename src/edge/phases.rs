@@ -43,7 +43,7 @@ impl ProxyHttp for Gateway {
     fn new_ctx(&self) -> Self::CTX {
         let parts = &self.parts;
         let (live, watch) = (parts.live.load_full(), Watch::current());
-        Box::new(Exchange::new(live, watch, parts.metrics.clone(), parts.access_log))
+        Box::new(Exchange::new(live, watch, parts.metrics.clone(), parts.access_log.clone()))
     }
 
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}

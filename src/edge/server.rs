@@ -63,7 +63,7 @@ impl PublicServer {
     /// [`io::Error`] if the system does not give the threads, or a listener is broken.
     pub fn start(listeners: Vec<TcpListener>, gateway: Gateway) -> io::Result<Self> {
         let settings = Arc::new(gateway.parts.settings.clone());
-        let (metrics, access_log) = (gateway.parts.metrics.clone(), gateway.parts.access_log);
+        let (metrics, access_log) = (gateway.parts.metrics.clone(), gateway.parts.access_log.clone());
         let threads = settings.threads.max(1);
         let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("door").enable_all().build()?;
         let live = gateway.parts.live.clone();

@@ -1,28 +1,23 @@
 //! The log: one line an event, JSON or words, with every secret masked whoever wrote it.
 //!
-//! Lines go through a bounded queue to a thread that writes them, so that a slow disk or pipe never holds up a request;
-//! when the queue is full, lines are lost and not waited for.
+//! Lines go through a bounded queue (`queue`) to a thread that writes them, so that a slow disk or pipe never holds up a
+//! request; when the queue is full, lines are lost and not waited for. Those of requests (`access`) and all others go
+//! the same way.
+
+mod access;
+mod queue;
 
 use std::{
-    borrow::Cow,
     io::{self, Write},
     panic,
 };
 
-use tracing::{Level, level_filters::LevelFilter};
-use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
-use tracing_subscriber::{
-    Layer,
-    filter::Targets,
-    fmt::{self, MakeWriter},
-    layer::SubscriberExt,
-    util::SubscriberInitExt,
-};
+use tracing::{Level, Subscriber, level_filters::LevelFilter};
+use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::model::mask_secrets;
-
-/// The target of access-log lines.
-pub const ACCESS: &str = "access";
+use access::ACCESS;
+pub use access::{AccessLine, AccessLog, milliseconds};
+use queue::{Queue, Writer};
 
 /// Targets whose debug lines print whole requests, credentials included.
 const TALKATIVE: [&str; 2] = ["pingora_core", "pingora_http"];
@@ -54,28 +49,55 @@ pub struct LogSettings {
 #[derive(Debug)]
 #[must_use = "the log ends with it"]
 pub struct LogGuard {
-    _writer: WorkerGuard,
+    access: Option<AccessLog>,
+    _writer: Writer,
+}
+
+impl LogGuard {
+    /// Opens a log, and gives back what `tracing` tells it.
+    ///
+    /// # Errors
+    /// [`io::Error`] if the system gives no thread.
+    pub(crate) fn open(
+        settings: LogSettings,
+        output: impl Write + Send + 'static,
+    ) -> io::Result<(impl Subscriber + Send + Sync, Self)> {
+        let (queue, writer) = Queue::open(output, |lost| {
+            tracing::warn!(lost, "lines of the log were lost: they came faster than its output takes them");
+        })?;
+        let access = match settings.format {
+            LogFormat::Json => AccessLog::json(queue.clone()),
+            LogFormat::Text => AccessLog::default(),
+        };
+        let lines = fmt::layer().with_writer(queue);
+        let lines = match settings.format {
+            LogFormat::Json => lines.json().flatten_event(true).boxed(),
+            LogFormat::Text => lines.with_ansi(false).with_target(false).boxed(),
+        };
+        let subscriber = tracing_subscriber::registry().with(lines.with_filter(targets(settings)));
+        Ok((subscriber, Self { access: settings.access.then_some(access), _writer: writer }))
+    }
+
+    /// Where requests leave their lines, if they are to.
+    #[must_use]
+    pub fn access(&self) -> Option<AccessLog> {
+        self.access.clone()
+    }
 }
 
 /// Starts the log of this process, panics and the `log` crate's users included.
 ///
 /// # Errors
-/// The reason, if a log was started before.
+/// The reason, if a log was started before, or the system gives no thread.
 pub fn start_log(settings: LogSettings, output: impl Write + Send + 'static) -> Result<LogGuard, String> {
-    let (writer, guard) = tracing_appender::non_blocking(output);
-    let writer = Masked(writer);
-    let lines = fmt::layer().with_writer(writer);
-    let lines = match settings.format {
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
-        LogFormat::Text => lines.with_ansi(false).with_target(false).boxed(),
-    };
-    tracing_subscriber::registry().with(lines.with_filter(targets(settings))).try_init().map_err(|e| e.to_string())?;
+    let (subscriber, guard) = LogGuard::open(settings, output).map_err(|e| e.to_string())?;
+    subscriber.try_init().map_err(|e| e.to_string())?;
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let words = panic.payload_as_str().unwrap_or("no words");
         tracing::error!(place, "a request or task died of a mistake in Portcullis: {words}");
     }));
-    Ok(LogGuard { _writer: guard })
+    Ok(guard)
 }
 
 fn targets(settings: LogSettings) -> Targets {
@@ -86,46 +108,23 @@ fn targets(settings: LogSettings) -> Targets {
     Targets::new().with_default(level).with_targets(talkative).with_targets(alarmist).with_target(ACCESS, access)
 }
 
-/// Writes lines with their secrets masked.
-#[derive(Clone)]
-struct Masked(NonBlocking);
-
-impl<'a> MakeWriter<'a> for Masked {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-impl Write for Masked {
-    /// The formatter hands over one whole line at a time.
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(line);
-        match mask_secrets(&text) {
-            Cow::Borrowed(_) => self.0.write_all(line)?,
-            Cow::Owned(masked) => self.0.write_all(masked.as_bytes())?,
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
 
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    pub(super) struct Kept(pub(super) Arc<Mutex<Vec<u8>>>);
+
+    impl Kept {
+        pub(super) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     impl Write for Kept {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
+            self.0.lock().unwrap().write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -133,15 +132,17 @@ mod tests {
         }
     }
 
-    fn lines(settings: LogSettings, write: impl FnOnce()) -> String {
+    /// What is in the log after `write`, which is given the log for requests.
+    pub(super) fn lines_of(settings: LogSettings, write: impl FnOnce(Option<AccessLog>)) -> String {
         let kept = Kept::default();
-        let (writer, guard) = tracing_appender::non_blocking(kept.clone());
-        let lines = fmt::layer().json().flatten_event(true).with_writer(Masked(writer));
-        let subscriber = tracing_subscriber::registry().with(lines.with_filter(targets(settings)));
-        tracing::subscriber::with_default(subscriber, write);
+        let (subscriber, guard) = LogGuard::open(settings, kept.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, || write(guard.access()));
         drop(guard);
-        let bytes = kept.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
+        kept.text()
+    }
+
+    fn lines(settings: LogSettings, write: impl FnOnce()) -> String {
+        lines_of(settings, |_| write())
     }
 
     const SETTINGS: LogSettings = LogSettings { format: LogFormat::Json, level: Level::INFO, access: false };

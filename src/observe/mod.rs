@@ -4,6 +4,6 @@ mod log;
 mod metrics;
 mod servers;
 
-pub use log::{ACCESS, LogFormat, LogGuard, LogSettings, start_log};
+pub use log::{AccessLine, AccessLog, LogFormat, LogGuard, LogSettings, milliseconds, start_log};
 pub use metrics::{Metrics, OWN, OpenConnection, method_label};
 pub use servers::ServerState;

@@ -1,10 +1,6 @@
 //! One record of each request to the private listener, as the edge leaves one of each at the public door.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use axum::{
     Router,
@@ -14,18 +10,18 @@ use axum::{
 };
 use http::HeaderValue;
 
-use crate::observe::{ACCESS, Metrics, OWN, method_label};
+use crate::observe::{AccessLine, AccessLog, Metrics, OWN, method_label, milliseconds};
 
 #[derive(Clone)]
 struct Recorder {
     metrics: Arc<Metrics>,
-    logged: bool,
+    log: Option<AccessLog>,
 }
 
-/// The same routes, each request counted and, if `logged`, given a line of the access log. A handler finds the
+/// The same routes, each request counted and, if there is one, given a line of the access `log`. A handler finds the
 /// caller's [`std::net::IpAddr`] among the request's extensions.
-pub fn recorded(routes: Router, metrics: Arc<Metrics>, logged: bool) -> Router {
-    routes.layer(middleware::from_fn_with_state(Recorder { metrics, logged }, record))
+pub fn recorded(routes: Router, metrics: Arc<Metrics>, log: Option<AccessLog>) -> Router {
+    routes.layer(middleware::from_fn_with_state(Recorder { metrics, log }, record))
 }
 
 async fn record(State(recorder): State<Recorder>, mut request: Request, next: Next) -> Response {
@@ -39,24 +35,19 @@ async fn record(State(recorder): State<Recorder>, mut request: Request, next: Ne
     let (status, took) = (response.status(), start.elapsed());
     recorder.metrics.requests.with_label_values(&[OWN, method, status.as_str()]).inc();
     recorder.metrics.request_duration.with_label_values(&[OWN]).observe(took.as_secs_f64());
-    if recorder.logged {
-        tracing::info!(
-            target: ACCESS,
-            request_id = response.headers().get("x-request-id").map(HeaderValue::to_str).and_then(Result::ok),
-            upstream = OWN,
-            listener = "private",
+    if let Some(log) = recorder.log {
+        log.write(&AccessLine {
+            request_id: response.headers().get("x-request-id").map(HeaderValue::to_str).and_then(Result::ok),
+            upstream: OWN,
+            listener: Some("private"),
             method,
-            status = status.as_u16(),
-            duration_ms = milliseconds(took),
-            peer = peer.map(|peer| peer.to_string()),
-        );
+            status: status.as_u16(),
+            duration_ms: milliseconds(took),
+            peer,
+            ..AccessLine::default()
+        });
     }
     response
-}
-
-/// Rounded to microseconds.
-fn milliseconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
 
 #[cfg(test)]
@@ -68,7 +59,7 @@ mod tests {
     #[tokio::test]
     async fn each_request_is_counted_under_our_own_name() {
         let metrics = Arc::new(Metrics::new().unwrap());
-        let routes = recorded(Router::new().route("/x", get(async || "x")), metrics.clone(), false);
+        let routes = recorded(Router::new().route("/x", get(async || "x")), metrics.clone(), None);
         for (method, path) in [("GET", "/x"), ("BREW", "/x"), ("GET", "/absent")] {
             let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
             routes.clone().oneshot(request).await.unwrap();

@@ -11,7 +11,7 @@ use http::StatusCode;
 use crate::{
     cache::Fresh,
     model::RequestId,
-    observe::{ACCESS, Metrics, OWN, method_label},
+    observe::{AccessLine, AccessLog, Metrics, OWN, method_label, milliseconds},
     policy::{Rule, UpstreamPolicy},
     tokens::Grant,
     web::Refusal,
@@ -23,7 +23,7 @@ const NONE: &str = "none";
 /// What is known of the request for the log and the metrics.
 pub(in crate::edge) struct Record {
     metrics: Arc<Metrics>,
-    logged: bool,
+    log: Option<AccessLog>,
     started: Instant,
     pub(super) written: bool,
     own: bool,
@@ -33,7 +33,7 @@ pub(in crate::edge) struct Record {
     decision: Option<(&'static str, &'static str)>,
     pub(super) method: &'static str,
     peer: Option<SocketAddr>,
-    pub(super) sent: Option<Instant>,
+    sent: Option<Instant>,
     answered: Option<Duration>,
     /// The status of the answer that began.
     pub(super) begun: Option<u16>,
@@ -44,10 +44,10 @@ pub(in crate::edge) struct Record {
 }
 
 impl Record {
-    pub(in crate::edge) fn new(metrics: Arc<Metrics>, logged: bool) -> Self {
+    pub(in crate::edge) fn new(metrics: Arc<Metrics>, log: Option<AccessLog>) -> Self {
         Self {
             metrics,
-            logged,
+            log,
             started: Instant::now(),
             written: false,
             own: false,
@@ -96,6 +96,13 @@ impl Record {
         self.decided("deny", refusal.error);
     }
 
+    /// It goes to its upstream, for the first time or again.
+    pub(in crate::edge) fn goes_out(&mut self) {
+        if self.log.is_some() {
+            self.sent.get_or_insert_with(Instant::now);
+        }
+    }
+
     /// The upstream's answer began.
     pub(in crate::edge) fn answered(&mut self, status: StatusCode) {
         self.answered = self.sent.map(|sent| sent.elapsed());
@@ -127,31 +134,24 @@ impl Record {
         let (upstream, took, (bytes_in, bytes_out)) = (self.upstream(), self.started.elapsed(), self.bytes);
         self.metrics.requests.with_label_values(&[upstream, self.method, &status.to_string()]).inc();
         self.metrics.request_duration.with_label_values(&[upstream]).observe(took.as_secs_f64());
-        if !self.logged {
-            return;
-        }
-        tracing::info!(
-            target: ACCESS,
-            request_id = id.map(RequestId::as_str),
+        let Some(log) = &self.log else { return };
+        log.write(&AccessLine {
+            request_id: id.map(RequestId::as_str),
             upstream,
-            rule = self.rule.as_ref().map(|rule| rule.path.to_string()),
-            decision = self.decision.map(|(decision, _)| decision),
-            reason = self.decision.map(|(_, reason)| reason),
-            client = self.grant.as_ref().map(|grant| grant.client().to_string()),
-            owner = self.grant.as_ref().map(|grant| grant.owner().to_string()),
-            method = self.method,
+            listener: None,
+            rule: self.rule.as_ref().map(|rule| rule.path.as_str()),
+            decision: self.decision.map(|(decision, _)| decision),
+            reason: self.decision.map(|(_, reason)| reason),
+            client: self.grant.as_ref().map(|grant| grant.client()),
+            owner: self.grant.as_ref().map(|grant| grant.owner()),
+            method: self.method,
             status,
-            cut = self.cut,
-            bytes_in,
-            bytes_out,
-            duration_ms = milliseconds(took),
-            upstream_ms = self.answered.map(milliseconds),
-            peer = self.peer.map(|peer| peer.to_string()),
-        );
+            cut: self.cut,
+            bytes_in: Some(bytes_in),
+            bytes_out: Some(bytes_out),
+            duration_ms: milliseconds(took),
+            upstream_ms: self.answered.map(milliseconds),
+            peer: self.peer,
+        });
     }
-}
-
-/// Rounded to microseconds.
-fn milliseconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }

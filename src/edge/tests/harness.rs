@@ -23,7 +23,7 @@ use crate::{
     },
     guard::Guard,
     model::{AudienceSet, ClientId, Clock, SystemClock},
-    observe::Metrics,
+    observe::{AccessLog, Metrics},
     policy::{Access, PathPattern, PathPrefix, Rule, UpstreamPolicy, UpstreamRules},
     registry::{ClientDraft, Passwords, Registry, RegistryParts, RegistrySettings},
     store::{Actor, Audit, ClientUpdate, Observations, SqliteStore, Uses},
@@ -271,7 +271,7 @@ impl House {
             observations: Arc::new(Observations::new(Arc::new(SystemClock))),
             router: router(),
             metrics: metrics.clone(),
-            access_log: true,
+            access_log: Some(AccessLog::default()),
         });
         let server = PublicServer::start(listeners, gateway).unwrap();
         Self { server, address, metrics, live, tokens, registry, _folder: folder }
