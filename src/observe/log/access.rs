@@ -1,7 +1,7 @@
 //! The access log: a line for each request, at the public door and at the private listener.
 //!
 //! As JSON it goes straight into the log's queue, without an allocation. On its way through `tracing` each line would
-//! take ten of them, and pass filters and layers, to become the same.
+//! take nine of them, and pass filters and layers, to become the same.
 
 use std::{cell::RefCell, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
