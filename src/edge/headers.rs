@@ -50,7 +50,7 @@ pub(super) fn join_cookies(request: &mut RequestHeader) -> Result<()> {
 pub(super) struct Passage<'a> {
     pub(super) settings: &'a UpstreamSettings,
     pub(super) reserved: &'a ReservedNames,
-    pub(super) identity: Option<&'a Identity>,
+    pub(super) identity: Option<Identity<'a>>,
     /// Why it would have been refused, if it would have been.
     pub(super) would_deny: Option<&'static str>,
     pub(super) request_id: Option<&'a RequestId>,
@@ -80,7 +80,7 @@ impl Passage<'_> {
         }
         self.set_forwarded(request)?;
         if let Some(identity) = self.identity {
-            self.set_identity(request, identity)?;
+            self.set_identity(request, &identity)?;
         }
         if let Some(error) = self.would_deny {
             request.insert_header(WOULD_DENY, error)?;
@@ -132,7 +132,7 @@ impl Passage<'_> {
         Ok(())
     }
 
-    fn set_identity(&self, request: &mut RequestHeader, identity: &Identity) -> Result<()> {
+    fn set_identity(&self, request: &mut RequestHeader, identity: &Identity<'_>) -> Result<()> {
         let names = &self.settings.identity;
         let roles = [
             (&names.owner, &identity.owner),
@@ -140,12 +140,14 @@ impl Passage<'_> {
             (&names.client, &identity.client),
             (&names.client_name, &identity.client_name),
             (&names.audience, &identity.audience),
-            (&names.token_id, &identity.token_id),
         ];
         for (names, value) in roles {
             for name in names {
                 request.insert_header(name.clone(), value.clone())?;
             }
+        }
+        for name in &names.token_id {
+            request.insert_header(name.clone(), identity.token_id())?;
         }
         for (name, style) in &names.scopes {
             let value = match style {
@@ -161,12 +163,12 @@ impl Passage<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{edge::tests::upstream_settings, policy::Mode};
+    use crate::{edge::tests::upstream_settings, model::TokenId, policy::Mode, tokens::SharedIdentity};
 
     /// What arrives of `sent`, as sorted lines.
     fn arrives(
         settings: &UpstreamSettings,
-        identity: Option<&Identity>,
+        identity: Option<Identity<'_>>,
         trusted: bool,
         sent: &[(&str, &str)],
     ) -> Vec<String> {
@@ -319,9 +321,10 @@ mod tests {
         let mut settings = upstream_settings("u", "/", 1);
         let name = HeaderName::from_static;
         settings.identity.owner = vec![name("x-customer"), name("x-consumer-id")];
+        settings.identity.token_id = vec![name("x-t")];
         settings.identity.scopes = vec![(name("x-a"), ListStyle::Blanks), (name("x-b"), ListStyle::Commas)];
         let value = HeaderValue::from_static;
-        let identity = Identity {
+        let shared = SharedIdentity {
             owner: value("org_1"),
             owner_name: value("n"),
             client: value("c"),
@@ -329,10 +332,10 @@ mod tests {
             scopes: value("a b"),
             scopes_with_commas: value("a,b"),
             audience: value(""),
-            token_id: value("t"),
         };
-        let lines = arrives(&settings, Some(&identity), false, &[("x-customer", "spoofed"), ("X_Customer", "spoofed")]);
-        for line in ["x-customer: org_1", "x-consumer-id: org_1", "x-a: a b", "x-b: a,b"] {
+        let identity = Identity { shared: &shared, token: TokenId::from_bytes([0; 20]) };
+        let lines = arrives(&settings, Some(identity), false, &[("x-customer", "spoofed"), ("X_Customer", "spoofed")]);
+        for line in ["x-customer: org_1", "x-consumer-id: org_1", "x-a: a b", "x-b: a,b", &*format!("x-t: {}", identity.token)] {
             assert!(lines.iter().any(|found| found == line), "{line} in {lines:?}");
         }
         assert!(!lines.iter().any(|line| line.contains("spoofed")));

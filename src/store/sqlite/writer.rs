@@ -11,7 +11,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::workers::Workers;
+use super::{rows::execute, workers::Workers};
 use crate::store::StoreError;
 
 /// The most mutations in one transaction, so that the first of them does not wait for too many others.
@@ -25,7 +25,7 @@ const REST: Duration = Duration::from_millis(2);
 /// A mutation in the queue.
 pub(super) trait WriteJob: Send {
     /// Does its work inside the batch's transaction, and keeps the outcome.
-    fn run(&mut self, batch: &mut Transaction<'_>);
+    fn run(&mut self, batch: &Transaction<'_>);
     /// Answers its caller, once it is known what became of the batch.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
@@ -49,7 +49,7 @@ where
     T: Send,
     F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
 {
-    fn run(&mut self, batch: &mut Transaction<'_>) {
+    fn run(&mut self, batch: &Transaction<'_>) {
         if let Some(verb) = self.verb.take() {
             self.outcome = in_savepoint(batch, verb);
         }
@@ -63,13 +63,22 @@ where
 
 /// Runs `verb` so that its error undoes its own changes and no others.
 fn in_savepoint<T>(
-    batch: &mut Transaction<'_>,
+    batch: &Transaction<'_>,
     verb: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let savepoint = batch.savepoint()?;
-    let outcome = verb(&savepoint)?;
-    savepoint.commit()?;
-    Ok(outcome)
+    execute(batch, "SAVEPOINT job", [])?;
+    let outcome = verb(batch);
+    // After some failures SQLite has undone all of the batch itself.
+    if batch.is_autocommit() {
+        return outcome;
+    }
+    let undone = if outcome.is_err() { execute(batch, "ROLLBACK TO job", []).map(drop) } else { Ok(()) };
+    let ended = undone.and_then(|()| execute(batch, "RELEASE job", []));
+    if ended.is_err() {
+        // Half of a job must not be written with the others: then none of them is.
+        execute(batch, "ROLLBACK", [])?;
+    }
+    outcome
 }
 
 /// Starts the thread.
@@ -105,9 +114,9 @@ fn run(mut db: Connection, mut queue: mpsc::Receiver<Box<dyn WriteJob>>) {
 }
 
 fn commit(db: &mut Connection, batch: &mut [Box<dyn WriteJob>]) -> Result<(), StoreError> {
-    let mut transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for job in batch {
-        job.run(&mut transaction);
+        job.run(&transaction);
         // On a full disk or a failed read SQLite may undo the whole transaction; a further job would then be alone.
         if transaction.is_autocommit() {
             return Err(StoreError::Unavailable("a failure undid all writes of the moment".to_owned()));
