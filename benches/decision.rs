@@ -98,6 +98,7 @@ impl World {
             max_token_duration: day,
             secret_overlap: day,
             max_live_per_client: u32::MAX,
+            token_cache: 1 << 30,
         };
         // Nobody reads what is noted of uses: it is dropped as if the queue were full.
         let (uses, _) = Uses::new();

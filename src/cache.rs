@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, sync::Cache};
+use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter, sync::Cache};
 
 /// A cached value and whether it still holds. Whoever keeps one asks [`Fresh::is_current`] before each use.
 #[derive(Debug)]
@@ -88,12 +88,44 @@ impl<K, V> Lifecycle<K, Entry<V>> for Retire {
     }
 }
 
+/// How much of a cache's capacity a key takes.
+#[derive(Debug)]
+enum Weight<V> {
+    /// Each as much as another.
+    Same,
+    /// A value as many bytes as this says, an absent key [`ABSENT_BYTES`].
+    Bytes(fn(&V) -> usize),
+}
+
+/// What a key takes of the memory that the store has not.
+const ABSENT_BYTES: usize = 96;
+/// What most keys take whose bytes are counted: how many there may be follows from it.
+const USUAL_BYTES: u64 = 192;
+
+impl<V> Clone for Weight<V> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Same => Self::Same,
+            Self::Bytes(bytes) => Self::Bytes(*bytes),
+        }
+    }
+}
+
+impl<K, V> Weighter<K, Entry<V>> for Weight<V> {
+    fn weight(&self, _: &K, entry: &Entry<V>) -> u64 {
+        match self {
+            Self::Same => 1,
+            Self::Bytes(bytes) => entry.value.as_ref().map_or(ABSENT_BYTES, |value| bytes(value)) as u64,
+        }
+    }
+}
+
 /// Invalidations are counted by lanes of keys, so that many of them hinder few look-ups.
 const LANES: usize = 64;
 
 /// See the module's documentation.
 pub struct LookupCache<K, V> {
-    entries: Cache<K, Entry<V>, UnitWeighter, DefaultHashBuilder, Retire>,
+    entries: Cache<K, Entry<V>, Weight<V>, DefaultHashBuilder, Retire>,
     hasher: DefaultHashBuilder,
     /// How many invalidations have begun, by lane.
     invalidations: [AtomicU64; LANES],
@@ -104,18 +136,27 @@ impl<K: Eq + Hash + Clone, V> LookupCache<K, V> {
     /// A cache of at most `capacity` keys; that the store has none of a key is kept too.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self::with(capacity, true)
+        Self::with(capacity, capacity as u64, Weight::Same, true)
     }
 
     /// A cache of at most `capacity` keys that the store has. Keys that callers can make up cannot push out others.
     #[must_use]
     pub fn of_present(capacity: usize) -> Self {
-        Self::with(capacity, false)
+        Self::with(capacity, capacity as u64, Weight::Same, false)
     }
 
-    fn with(capacity: usize, keeps_absence: bool) -> Self {
+    /// A cache that takes about `capacity` bytes at most, taken only as they are needed; `bytes` says how many a value
+    /// and its place take. That the store has none of a key is kept too.
+    #[must_use]
+    pub fn of_bytes(capacity: u64, bytes: fn(&V) -> usize) -> Self {
+        let keys = usize::try_from(capacity / USUAL_BYTES).unwrap_or(usize::MAX);
+        Self::with(keys, capacity, Weight::Bytes(bytes), true)
+    }
+
+    /// `keys` is how many there may be, about.
+    fn with(keys: usize, capacity: u64, weight: Weight<V>, keeps_absence: bool) -> Self {
         let hasher = DefaultHashBuilder::default();
-        let entries = Cache::with(capacity, capacity as u64, UnitWeighter, hasher.clone(), Retire);
+        let entries = Cache::with(keys, capacity, weight, hasher.clone(), Retire);
         let invalidations = std::array::from_fn(|_| AtomicU64::new(0));
         Self { entries, hasher, invalidations, keeps_absence }
     }
@@ -362,5 +403,16 @@ mod tests {
         assert!(cache.peek(&1).is_none());
         assert!(cache.get_or_look_up(&1, || async { Ok::<_, ()>(None) }).await.unwrap().is_none());
         assert!(cache.peek(&1).unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_takes_more_bytes_leaves_room_for_fewer() {
+        for (bytes, most) in [(1000_usize, 100), (10_000, 10)] {
+            let cache = LookupCache::<usize, usize>::of_bytes(100_000, |bytes| *bytes);
+            for key in 0..1000 {
+                cache.get_or_look_up(&key, || async { Ok::<_, Infallible>(Some(bytes)) }).await.unwrap();
+            }
+            assert!((most / 2..=most).contains(&cache.len()), "{bytes}: {}", cache.len());
+        }
     }
 }

@@ -18,11 +18,15 @@ use crate::{
 /// How often rows of no use are looked for.
 const SWEEP: Duration = Duration::from_secs(10);
 /// How many go at a time: few, so that others' writes hardly wait.
-const STEP: u32 = 500;
-/// How long the writer is left to others between two steps.
-const PAUSE: Duration = Duration::from_millis(20);
+const STEP: u32 = 100;
+/// How many times as long as a step took the writer and the disk are left to others before the next.
+const REST: u32 = 4;
 /// How often living tokens are counted at most; seldom enough that counting takes a hundredth of a reader's time.
 const COUNT: Duration = Duration::from_secs(5);
+/// How often the allocator is given occasion to hand back what is free.
+const TIDY: Duration = Duration::from_secs(5);
+/// More bytes than any page of small pieces has: freed at once, and never touched.
+const LARGE: usize = 32 * 1024 * 1024;
 
 /// Starts them all. The feed is followed from the newest change on: nothing is cached yet.
 pub(super) async fn start(
@@ -46,6 +50,7 @@ pub(super) async fn start(
     tasks.spawn(named("the count of what is observed", observed));
     tasks.spawn(named("the sweep", sweep(store.clone(), clock.clone())));
     tasks.spawn(named("the count of tokens", count(store.clone(), clock, metrics)));
+    tasks.spawn(named("the return of free memory", return_memory()));
     tasks.spawn(named("the feed of changes", async move {
         let followed = follow(store, newest, |change| {
             registry.on_change(change);
@@ -61,14 +66,24 @@ pub(super) async fn start(
 /// Removes rows of no use, in small steps, for ever.
 async fn sweep(store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
     loop {
+        let start = Instant::now();
         match store.sweep(clock.now(), STEP).await {
-            Ok(removed) if removed >= STEP => tokio::time::sleep(PAUSE).await,
+            Ok(removed) if removed >= STEP => tokio::time::sleep(start.elapsed() * REST).await,
             Ok(_) => tokio::time::sleep(SWEEP).await,
             Err(error) => {
                 tracing::warn!(%error, "expired rows could not be removed; it is tried again");
                 tokio::time::sleep(SWEEP).await;
             }
         }
+    }
+}
+
+/// Lets the allocator hand back to the system what has been free for a while, for ever. It looks for that whenever a
+/// large piece is freed, and a process that has come to rest after a busy time frees none.
+async fn return_memory() {
+    loop {
+        tokio::time::sleep(TIDY).await;
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
     }
 }
 

@@ -160,6 +160,7 @@ mod tests {
         max_token_duration: Duration::from_hours(720),
         secret_overlap: Duration::from_hours(24),
         max_live_per_client: 100_000,
+        token_cache: 1 << 20,
     };
 
     fn read(text: &str) -> Vec<DeclaredClient> {

@@ -64,6 +64,7 @@ pub fn restart_needed(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("tokens.max_duration", old.tokens.max_token_duration != new.tokens.max_token_duration),
         ("tokens.secret_overlap", old.tokens.secret_overlap != new.tokens.secret_overlap),
         ("tokens.max_live_per_client", old.tokens.max_live_per_client != new.tokens.max_live_per_client),
+        ("tokens.cache", old.tokens.token_cache != new.tokens.token_cache),
         ("limits.token_requests", old.token_requests != new.token_requests),
         ("log.format", old.log.format != new.log.format),
         ("log.level", old.log.level != new.log.level),

@@ -67,6 +67,6 @@ impl Bearer {
 
 impl std::fmt::Debug for Bearer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Bearer").field("token", &self.grant.token().id).finish_non_exhaustive()
+        f.debug_struct("Bearer").field("token", &self.grant.id()).finish_non_exhaustive()
     }
 }

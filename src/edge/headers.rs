@@ -102,7 +102,7 @@ pub(super) fn join_cookies(headers: &mut HeaderMap) {
 pub(super) struct Passage<'a> {
     pub(super) settings: &'a UpstreamSettings,
     pub(super) reserved: &'a ReservedNames,
-    pub(super) identity: Option<&'a Identity>,
+    pub(super) identity: Option<Identity<'a>>,
     /// Why it would have been refused, if it would have been.
     pub(super) would_deny: Option<&'static str>,
     pub(super) request_id: Option<&'a RequestId>,
@@ -137,7 +137,7 @@ impl Passage<'_> {
         }
         self.set_forwarded(&mut headers);
         if let Some(identity) = self.identity {
-            self.set_identity(&mut headers, identity);
+            self.set_identity(&mut headers, &identity);
         }
         if let Some(error) = self.would_deny {
             headers.insert(WOULD_DENY, HeaderValue::from_static(error));
@@ -185,7 +185,7 @@ impl Passage<'_> {
         HeaderValue::try_from(hops.join(", ")).ok().filter(|_| self.peer.is_some())
     }
 
-    fn set_identity(&self, headers: &mut HeaderMap, identity: &Identity) {
+    fn set_identity(&self, headers: &mut HeaderMap, identity: &Identity<'_>) {
         let names = &self.settings.identity;
         let roles = [
             (&names.owner, &identity.owner),
@@ -193,12 +193,14 @@ impl Passage<'_> {
             (&names.client, &identity.client),
             (&names.client_name, &identity.client_name),
             (&names.audience, &identity.audience),
-            (&names.token_id, &identity.token_id),
         ];
         for (names, value) in roles {
             for name in names {
                 headers.insert(name, value.clone());
             }
+        }
+        for name in &names.token_id {
+            headers.insert(name, identity.token_id());
         }
         for (name, style) in &names.scopes {
             let value = match style {
@@ -213,12 +215,12 @@ impl Passage<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{edge::tests::upstream_settings, policy::Mode};
+    use crate::{edge::tests::upstream_settings, model::TokenId, policy::Mode, tokens::SharedIdentity};
 
     /// What arrives of `sent`, as sorted lines.
     fn arrives(
         settings: &UpstreamSettings,
-        identity: Option<&Identity>,
+        identity: Option<Identity<'_>>,
         trusted: bool,
         sent: &[(&str, &str)],
     ) -> Vec<String> {
@@ -377,9 +379,10 @@ mod tests {
         let mut settings = upstream_settings("u", "/", 1);
         let name = HeaderName::from_static;
         settings.identity.owner = vec![name("x-customer"), name("x-consumer-id")];
+        settings.identity.token_id = vec![name("x-t")];
         settings.identity.scopes = vec![(name("x-a"), ListStyle::Blanks), (name("x-b"), ListStyle::Commas)];
         let value = HeaderValue::from_static;
-        let identity = Identity {
+        let shared = SharedIdentity {
             owner: value("org_1"),
             owner_name: value("n"),
             client: value("c"),
@@ -387,10 +390,12 @@ mod tests {
             scopes: value("a b"),
             scopes_with_commas: value("a,b"),
             audience: value(""),
-            token_id: value("t"),
         };
-        let lines = arrives(&settings, Some(&identity), false, &[("x-customer", "spoofed"), ("X_Customer", "spoofed")]);
-        for line in ["x-customer: org_1", "x-consumer-id: org_1", "x-a: a b", "x-b: a,b"] {
+        let identity = Identity { shared: &shared, token: TokenId::from_bytes([0; 20]) };
+        let lines = arrives(&settings, Some(identity), false, &[("x-customer", "spoofed"), ("X_Customer", "spoofed")]);
+        for line in
+            ["x-customer: org_1", "x-consumer-id: org_1", "x-a: a b", "x-b: a,b", &*format!("x-t: {}", identity.token)]
+        {
             assert!(lines.iter().any(|found| found == line), "{line} in {lines:?}");
         }
         assert!(!lines.iter().any(|line| line.contains("spoofed")));

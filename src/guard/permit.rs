@@ -57,7 +57,7 @@ impl Permit {
 
     /// What the upstream is told of the caller: nothing without a living token that is for this upstream.
     #[must_use]
-    pub fn identity(&self) -> Option<&Identity> {
+    pub fn identity(&self) -> Option<Identity<'_>> {
         let grant = self.grant.as_ref().filter(|grant| is_for(&self.upstream, grant));
         grant.map(|grant| grant.identity())
     }

@@ -69,13 +69,13 @@ impl Introspection {
     pub fn of(grant: Option<&Grant>, issuer: &str) -> Self {
         let token = grant.map(|grant| ActiveToken {
             client_id: grant.client(),
-            exp: grant.token().expires_at.as_seconds(),
-            iat: grant.token().issued_at.as_seconds(),
+            exp: grant.expires_at().as_seconds(),
+            iat: grant.issued_at().as_seconds(),
             scope: grant.scopes().to_string(),
             sub: grant.owner(),
             aud: grant.audiences().clone(),
             iss: issuer.to_owned(),
-            jti: grant.token().id,
+            jti: grant.id(),
             token_type: "bearer",
         });
         Self { active: token.is_some(), token }

@@ -7,11 +7,11 @@ use std::{
     cell::RefCell,
     panic::{self, AssertUnwindSafe},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
-        mpsc,
     },
     thread,
+    time::Duration,
 };
 
 use argon2::{
@@ -21,11 +21,12 @@ use argon2::{
         phc::{Output, ParamsString, PasswordHash, Salt},
     },
 };
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use quick_cache::sync::Cache;
 use ring::digest;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::model::{HashedSecret, SecretDigest, SecretText};
+use crate::model::{HashedSecret, SecretDigest, SecretText, random_bytes};
 
 /// OWASP's second choice for argon2id: 19 MiB, two passes, one lane.
 const MEMORY_KIB: u32 = 19_456;
@@ -35,6 +36,8 @@ const LANES: u32 = 1;
 const WAITING_PER_THREAD: usize = 24;
 /// How many of them may be for secrets that are known to be wrong, so that these hold up nobody for long.
 const REFUSALS_PER_THREAD: usize = 4;
+/// How long a thread without work keeps its memory for the next one.
+const KEPT: Duration = Duration::from_secs(5);
 /// How many verified credentials are remembered.
 const REMEMBERED: usize = 100_000;
 
@@ -50,7 +53,7 @@ type Pair = [u8; 32];
 /// Hashes and verifies secrets. Cheap to clone; its threads end with the last clone.
 #[derive(Clone)]
 pub struct Passwords {
-    jobs: mpsc::SyncSender<Job>,
+    jobs: Sender<Job>,
     waiting: Arc<AtomicUsize>,
     refusals: Arc<Semaphore>,
     verified: Arc<Cache<Pair, ()>>,
@@ -64,10 +67,9 @@ impl Passwords {
     /// # Errors
     /// The reason, if the threads cannot be started or argon2 refuses to work.
     pub fn start(threads: usize) -> Result<Self, String> {
-        let argon2 = Hasher::new().map_err(|error| error.to_string())?;
+        let decoy = decoy().map_err(|error| error.to_string())?;
         let threads = threads.max(1);
-        let (jobs, queue) = mpsc::sync_channel::<Job>(WAITING_PER_THREAD * threads);
-        let queue = Arc::new(Mutex::new(queue));
+        let (jobs, queue) = crossbeam_channel::bounded(WAITING_PER_THREAD * threads);
         let waiting = Arc::new(AtomicUsize::new(0));
         for number in 0..threads {
             let (queue, waiting) = (queue.clone(), waiting.clone());
@@ -77,7 +79,6 @@ impl Passwords {
                 .spawn(move || work(&queue, &waiting, &argon2))
                 .map_err(|error| format!("cannot start a thread for password hashing: {error}"))?;
         }
-        let decoy = hash(&argon2, &SecretText::new("decoy".into())).ok_or("argon2 does not hash")?;
         let refusals = Arc::new(Semaphore::new(REFUSALS_PER_THREAD * threads));
         Ok(Self { jobs, waiting, refusals, verified: Arc::new(Cache::new(REMEMBERED)), decoy: Arc::new(decoy) })
     }
@@ -166,18 +167,45 @@ impl std::fmt::Debug for Passwords {
     }
 }
 
-fn work(queue: &Mutex<mpsc::Receiver<Job>>, waiting: &AtomicUsize, argon2: &Hasher) {
+fn work(queue: &Receiver<Job>, waiting: &AtomicUsize, argon2: &Hasher) {
     loop {
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else { return };
+        let job = match queue.recv_timeout(KEPT) {
+            Ok(job) => job,
+            Err(RecvTimeoutError::Timeout) => {
+                argon2.give_memory_back();
+                match queue.recv() {
+                    Ok(job) => job,
+                    Err(_) => return,
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         // Whoever waits for a job that panicked is told that there is no answer; the thread goes on.
         let _panicked = panic::catch_unwind(AssertUnwindSafe(|| job(argon2)));
         waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Argon2id with the memory that it works in, which is taken once and kept. An allocator that gets it back after each
-/// computation cuts pieces off it, and takes it from the system several times over.
+/// What no secret has as its hash, of the form of those that some have: made up, not computed, as nobody would see the
+/// difference.
+fn decoy() -> Result<HashedSecret, password_hash::Error> {
+    let random = |_| password_hash::Error::Crypto;
+    let phc = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(&costs()?)?,
+        salt: Some(Salt::new(&random_bytes::<16>().map_err(random)?)?),
+        hash: Some(Output::new(&random_bytes::<{ Params::DEFAULT_OUTPUT_LEN }>().map_err(random)?)?),
+    };
+    Ok(HashedSecret::from_phc(phc.to_string()))
+}
+
+fn costs() -> Result<Params, argon2::Error> {
+    Params::new(MEMORY_KIB, PASSES, LANES, None)
+}
+
+/// Argon2id with the memory that it works in, which is kept from one computation to the next as long as they come. An
+/// allocator that gets it back after each cuts pieces off it, and takes it from the system several times over.
 struct Hasher {
     params: Params,
     memory: RefCell<Vec<Block>>,
@@ -185,7 +213,14 @@ struct Hasher {
 
 impl Hasher {
     fn new() -> Result<Self, argon2::Error> {
-        Ok(Self { params: Params::new(MEMORY_KIB, PASSES, LANES, None)?, memory: RefCell::default() })
+        Ok(Self { params: costs()?, memory: RefCell::default() })
+    }
+
+    fn give_memory_back(&self) {
+        // Nobody holds it between two computations.
+        if let Ok(mut memory) = self.memory.try_borrow_mut() {
+            *memory = Vec::new();
+        }
     }
 }
 
@@ -258,6 +293,7 @@ mod tests {
     use super::*;
     use crate::model::{CheckKey, SecretKind};
     use futures_util::FutureExt;
+    use std::sync::mpsc;
 
     fn secret() -> (SecretText, SecretDigest) {
         CheckKey::new([1; 32]).mint(SecretKind::ClientSecret).unwrap()
@@ -365,6 +401,20 @@ mod tests {
         let theirs = HashedSecret::from_phc(library.hash_password(right.expose().as_bytes()).unwrap().to_string());
         assert!(verify(&argon2, &theirs, &right) && !verify(&argon2, &theirs, &wrong));
         assert_eq!(argon2.memory.borrow().as_ptr(), place);
+        argon2.give_memory_back();
+        assert_eq!(argon2.memory.borrow().capacity(), 0);
+        assert!(verify(&argon2, &theirs, &right), "it is taken again when it is needed");
+    }
+
+    #[test]
+    fn the_decoy_is_of_the_form_of_a_hash_and_another_each_time() {
+        let (first, second) = (decoy().unwrap(), decoy().unwrap());
+        assert_ne!(first.as_phc(), second.as_phc());
+        let hashed = hash(&Hasher::new().unwrap(), &secret().0).unwrap();
+        assert_eq!(first.as_phc().len(), hashed.as_phc().len());
+        let (made_up, real) = (PasswordHash::new(first.as_phc()).unwrap(), PasswordHash::new(hashed.as_phc()).unwrap());
+        assert_eq!((made_up.algorithm, made_up.version, made_up.params), (real.algorithm, real.version, real.params));
+        assert!(!verify(&Hasher::new().unwrap(), &first, &secret().0));
     }
 
     #[tokio::test]

@@ -13,4 +13,6 @@ pub struct RegistrySettings {
     pub secret_overlap: Duration,
     /// The most living tokens that a client may have; beyond it none is issued.
     pub max_live_per_client: u32,
+    /// Bytes of memory for the tokens that are in use.
+    pub token_cache: u64,
 }

@@ -1,13 +1,14 @@
 //! What a living token grants: its record and its client as they are now, and how both are told to an upstream.
 
-use std::sync::Arc;
+use std::{io::Write as _, ops::Deref, sync::Arc};
 
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use quick_cache::sync::Cache;
 
 use crate::{
     cache::Fresh,
-    model::{AudienceSet, ClientId, Name, OrganizationId, ScopeSet, Timestamp, Token},
+    model::{AudienceSet, ClientId, Name, OrganizationId, ScopeSet, Timestamp, Token, TokenId},
     registry::ClientEntry,
     store::UseMark,
 };
@@ -15,21 +16,39 @@ use crate::{
 /// What a header may not hold as it is: everything but blanks and visible ASCII, and `%` itself.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
+/// How many different terms are remembered: far more than there are clients that are busy at a time.
+const TERMS: usize = 10_000;
+/// What a grant takes of the memory beside its terms: itself and its place in the cache, measured.
+const GRANT_BYTES: usize = 176;
+/// What terms take beside their texts.
+const TERMS_BYTES: usize = 600;
+
 /// A token that was in the store and unrevoked when it was looked up, with its client. Whether it still holds is
 /// asked of it before each use, see [`super::Tokens::resolve`].
 #[derive(Debug)]
 pub struct Grant {
-    token: Token,
-    client: Arc<Fresh<ClientEntry>>,
-    scopes: ScopeSet,
-    audiences: AudienceSet,
-    identity: Identity,
+    id: TokenId,
+    epoch: u32,
+    issued_at: Timestamp,
+    expires_at: Timestamp,
+    terms: Arc<Terms>,
+    /// Whether the terms were made for this one, and are counted with it.
+    has_own_terms: bool,
     mark: UseMark,
 }
 
-/// A grant as an upstream is told of it: header values, made once.
+/// What the tokens of one client have in common that were granted the same: kept once, however many they are.
+#[derive(Debug)]
+struct Terms {
+    client: Arc<Fresh<ClientEntry>>,
+    scopes: ScopeSet,
+    audiences: AudienceSet,
+    identity: SharedIdentity,
+}
+
+/// A grant as an upstream is told of it, but for what is the token's alone: header values, made once.
 #[derive(Debug, Clone)]
-pub struct Identity {
+pub struct SharedIdentity {
     /// The organisation's id.
     pub owner: HeaderValue,
     /// The organisation's name, percent-encoded.
@@ -44,17 +63,70 @@ pub struct Identity {
     pub scopes_with_commas: HeaderValue,
     /// The audiences with blanks between.
     pub audience: HeaderValue,
-    /// The `jti`.
-    pub token_id: HeaderValue,
 }
 
-impl Grant {
-    pub(super) fn new(token: Token, client: Arc<Fresh<ClientEntry>>) -> Self {
+/// A grant as an upstream is told of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity<'a> {
+    /// What other tokens have too.
+    pub shared: &'a SharedIdentity,
+    /// The token.
+    pub token: TokenId,
+}
+
+impl Identity<'_> {
+    /// The `jti`.
+    #[must_use]
+    pub fn token_id(&self) -> HeaderValue {
+        // It is made for each request, so on the stack first.
+        let mut text = [0; 64];
+        let mut rest = text.as_mut_slice();
+        let _it_fits = write!(rest, "{}", self.token);
+        let unused = rest.len();
+        let written = text.get(..text.len() - unused).unwrap_or_default();
+        HeaderValue::from_bytes(written).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+}
+
+impl Deref for Identity<'_> {
+    type Target = SharedIdentity;
+
+    fn deref(&self) -> &SharedIdentity {
+        self.shared
+    }
+}
+
+/// Terms in use, by the client and what was granted at a token's issue.
+pub(super) struct KnownTerms(Cache<(ClientId, ScopeSet, AudienceSet), Arc<Terms>>);
+
+impl KnownTerms {
+    pub(super) fn new() -> Self {
+        Self(Cache::new(TERMS))
+    }
+
+    /// What a token grants whose client is this one now.
+    pub(super) fn grant(&self, token: Token, client: Arc<Fresh<ClientEntry>>) -> Grant {
+        let Token { id, epoch, scopes, audiences, issued_at, expires_at, last_used, .. } = token;
+        let key = (token.client, scopes, audiences);
+        // Terms of the client as it was before a change are no good.
+        let known = self.0.get(&key).filter(|terms| Arc::ptr_eq(&terms.client, &client));
+        let has_own_terms = known.is_none();
+        let terms = known.unwrap_or_else(|| {
+            let terms = Arc::new(Terms::new(&key.1, &key.2, client));
+            self.0.insert(key, terms.clone());
+            terms
+        });
+        Grant { id, epoch, issued_at, expires_at, terms, has_own_terms, mark: UseMark::new(last_used) }
+    }
+}
+
+impl Terms {
+    fn new(scopes: &ScopeSet, audiences: &AudienceSet, client: Arc<Fresh<ClientEntry>>) -> Self {
         // What was taken from the client since the token's issue is taken from the token.
-        let scopes = token.scopes.intersection(&client.client.scopes);
-        let audiences = token.audiences.intersection(&client.client.audiences);
+        let scopes = scopes.intersection(&client.client.scopes);
+        let audiences = audiences.intersection(&client.client.audiences);
         let text = scopes.to_string();
-        let identity = Identity {
+        let identity = SharedIdentity {
             owner: value(&client.owner.id.to_string()),
             owner_name: value(client.owner.name.as_str()),
             client: value(&client.client.id.to_string()),
@@ -62,58 +134,84 @@ impl Grant {
             scopes_with_commas: value(&text.replace(' ', ",")),
             scopes: value(&text),
             audience: value(&audiences.to_string()),
-            token_id: value(&token.id.to_string()),
         };
-        let mark = UseMark::new(token.last_used);
-        Self { token, client, scopes, audiences, identity, mark }
+        Self { client, scopes, audiences, identity }
     }
 
-    /// The token's record, as at its issue.
+    /// About how much of the memory they take. Each scope and audience stands in a set and in two headers, beside what
+    /// the text of each takes on its own.
+    fn bytes(&self) -> usize {
+        let SharedIdentity { owner, owner_name, client, client_name, scopes, audience, .. } = &self.identity;
+        let once = [owner, owner_name, client, client_name].map(HeaderValue::len);
+        let apart = 64 * (self.scopes.iter().len() + self.audiences.iter().len());
+        TERMS_BYTES + once.iter().sum::<usize>() + 3 * (scopes.len() + audience.len()) + apart
+    }
+}
+
+impl Grant {
+    /// About how much of the memory it takes, in bytes; its terms are counted once for all that share them.
+    pub(super) fn bytes(&self) -> usize {
+        GRANT_BYTES + if self.has_own_terms { self.terms.bytes() } else { 0 }
+    }
+
+    /// The token's identifier.
     #[must_use]
-    pub const fn token(&self) -> &Token {
-        &self.token
+    pub const fn id(&self) -> TokenId {
+        self.id
+    }
+
+    /// When the token was issued.
+    #[must_use]
+    pub const fn issued_at(&self) -> Timestamp {
+        self.issued_at
+    }
+
+    /// From when on the token is refused.
+    #[must_use]
+    pub const fn expires_at(&self) -> Timestamp {
+        self.expires_at
     }
 
     /// The client that it was issued to.
     #[must_use]
     pub fn client(&self) -> ClientId {
-        self.client.client.id
+        self.terms.client.client.id
     }
 
     /// The client's name.
     #[must_use]
     pub fn client_name(&self) -> &Name {
-        &self.client.client.name
+        &self.terms.client.client.name
     }
 
     /// The organisation that owns the client, and so the token: its subject.
     #[must_use]
     pub fn owner(&self) -> OrganizationId {
-        self.client.owner.id
+        self.terms.client.owner.id
     }
 
     /// Whether the owner is `organization` or a descendant of it.
     #[must_use]
     pub fn is_owned_within(&self, organization: OrganizationId) -> bool {
-        self.client.owner.is_within(organization)
+        self.terms.client.owner.is_within(organization)
     }
 
     /// The scopes that it has now.
     #[must_use]
-    pub const fn scopes(&self) -> &ScopeSet {
-        &self.scopes
+    pub fn scopes(&self) -> &ScopeSet {
+        &self.terms.scopes
     }
 
     /// The audiences that it has now.
     #[must_use]
-    pub const fn audiences(&self) -> &AudienceSet {
-        &self.audiences
+    pub fn audiences(&self) -> &AudienceSet {
+        &self.terms.audiences
     }
 
     /// The header values that tell an upstream of it.
     #[must_use]
-    pub const fn identity(&self) -> &Identity {
-        &self.identity
+    pub fn identity(&self) -> Identity<'_> {
+        Identity { shared: &self.terms.identity, token: self.id }
     }
 
     pub(super) const fn mark(&self) -> &UseMark {
@@ -122,12 +220,13 @@ impl Grant {
 
     /// Whether the client still is as it was when this grant was made.
     pub(super) fn client_is_current(&self) -> bool {
-        self.client.is_current()
+        self.terms.client.is_current()
     }
 
     /// Whether the token lives at `now`, its client being as it was when this grant was made.
     pub(super) fn lives(&self, now: Timestamp) -> bool {
-        now < self.token.expires_at && self.client.client.enabled && self.token.epoch == self.client.client.token_epoch
+        let client = &self.terms.client.client;
+        now < self.expires_at && client.enabled && self.epoch == client.token_epoch
     }
 }
 
@@ -135,4 +234,40 @@ fn value(text: &str) -> HeaderValue {
     let encoded = utf8_percent_encode(text, ENCODED).to_string();
     // Encoded text is visible ASCII and blanks: always a header value.
     HeaderValue::from_maybe_shared(bytes::Bytes::from(encoded)).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokens::testing::World;
+
+    #[tokio::test]
+    async fn tokens_of_a_client_that_were_granted_the_same_share_it_until_the_client_changes() {
+        let world = World::new();
+        let owner = world.organization(None).await.organization.id;
+        let id = world.client(owner, "a b", "x").await.client.id;
+        let entry = async || world.registry.client(id).await.unwrap().unwrap();
+        let known = KnownTerms::new();
+        let now = Timestamp::from_seconds(1);
+        let grant = async |number: u8, scopes: &str| {
+            let token = Token {
+                id: TokenId::from_bytes([number; 20]),
+                client: id,
+                epoch: 0,
+                scopes: scopes.parse().unwrap(),
+                audiences: "x".parse().unwrap(),
+                issued_at: now,
+                expires_at: now,
+                last_used: None,
+            };
+            known.grant(token, entry().await)
+        };
+        let (first, second, other) = (grant(1, "a b").await, grant(2, "a b").await, grant(3, "a").await);
+        assert!(Arc::ptr_eq(&first.terms, &second.terms) && !Arc::ptr_eq(&first.terms, &other.terms));
+        assert_eq!((second.identity().scopes.clone(), other.identity().scopes.clone()), (value("a b"), value("a")));
+        assert_ne!(first.identity().token_id(), second.identity().token_id());
+        assert!(second.bytes() == GRANT_BYTES && first.bytes() > second.bytes());
+        world.registry.forget_client(id);
+        assert!(!Arc::ptr_eq(&first.terms, &grant(1, "a b").await.terms));
+    }
 }

@@ -7,7 +7,7 @@
 mod grant;
 mod service;
 
-pub use grant::{Grant, Identity};
+pub use grant::{Grant, Identity, SharedIdentity};
 pub use service::{IssueError, IssueRequest, Issued, Revocation, Tokens, Unresolved};
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::Grant;
+use super::{Grant, grant::KnownTerms};
 use crate::{
     cache::{Fresh, LookupCache},
     model::{
@@ -13,9 +13,6 @@ use crate::{
     registry::{AuthenticatedClient, Registry},
     store::{Audit, Change, InsertToken, Page, PageOf, Store, StoreError, Subject, Use, Uses},
 };
-
-/// How many tokens are kept in memory.
-const CACHED: usize = 100_000;
 
 /// Why a text does not grant anything.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,6 +90,7 @@ pub struct Tokens {
     uses: Uses,
     metrics: Arc<Metrics>,
     grants: LookupCache<TokenId, Grant>,
+    terms: KnownTerms,
 }
 
 impl Tokens {
@@ -102,7 +100,8 @@ impl Tokens {
         let store = registry.store().clone();
         let key = CheckKey::new(store.check_key());
         let (clock, metrics) = (registry.clock().clone(), registry.metrics().clone());
-        Self { store, registry, clock, key, uses, metrics, grants: LookupCache::new(CACHED) }
+        let grants = LookupCache::of_bytes(registry.settings().token_cache, Grant::bytes);
+        Self { store, registry, clock, key, uses, metrics, grants, terms: KnownTerms::new() }
     }
 
     /// Issues a token to a client. It is durable when this returns.
@@ -174,10 +173,10 @@ impl Tokens {
     /// [`Unresolved`]; with [`Unresolved::Invalid`] the token has come to its end.
     pub async fn renew(&self, grant: &Grant) -> Result<Arc<Fresh<Grant>>, Unresolved> {
         // That is known without the store.
-        if grant.token().expires_at <= self.clock.now() {
+        if grant.expires_at() <= self.clock.now() {
             return Err(Unresolved::Invalid);
         }
-        self.resolve_id(grant.token().id).await
+        self.resolve_id(grant.id()).await
     }
 
     async fn resolve_id(&self, id: TokenId) -> Result<Arc<Fresh<Grant>>, Unresolved> {
@@ -199,7 +198,7 @@ impl Tokens {
     pub fn note_use(&self, grant: &Grant) {
         let now = self.clock.now();
         if grant.mark().is_due(now) {
-            self.uses.note(Use::Token(grant.token().id, now));
+            self.uses.note(Use::Token(grant.id(), now));
             self.uses.note(Use::Client(grant.client(), now));
         }
     }
@@ -230,7 +229,7 @@ impl Tokens {
     pub async fn revoke(&self, text: &str, client: ClientId, audit: Audit) -> Result<Revocation, StoreError> {
         match self.resolve(text).await {
             Ok(grant) if grant.client() == client => {
-                self.revoke_by_id(grant.token().id, audit).await?;
+                self.revoke_by_id(grant.id(), audit).await?;
                 Ok(Revocation::Done)
             }
             Ok(_) => Ok(Revocation::NotYours),
@@ -308,7 +307,7 @@ impl Tokens {
     async fn load(&self, id: TokenId) -> Result<Option<Grant>, Unresolved> {
         let Some(token) = self.store.token(id).await? else { return Ok(None) };
         let Some(client) = self.registry.client(token.client).await? else { return Ok(None) };
-        Ok(Some(Grant::new(token, client)))
+        Ok(Some(self.terms.grant(token, client)))
     }
 }
 

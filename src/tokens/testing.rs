@@ -46,6 +46,7 @@ impl World {
             max_token_duration: Duration::from_hours(30 * 24),
             secret_overlap: Duration::from_hours(24),
             max_live_per_client: MOST_LIVE,
+            token_cache: 1 << 20,
         };
         let parts = RegistryParts { passwords: passwords(), uses: uses.clone(), clock: clock.clone(), metrics };
         let registry = Arc::new(Registry::new(store, settings, parts));

@@ -83,6 +83,7 @@ const MISTAKES: &[(&str, &str, usize, &str)] = &[
     ("tokens", "max_duration = '1h'", 16, "longer than"),
     ("tokens", "secret_overlap = 1.5", 18, "found a float"),
     ("tokens", "max_live_per_client = 0", 23, "out of bounds"),
+    ("tokens", "cache = '1KiB'", 9, "out of bounds"),
     ("identity", "preset = 'konk'", 10, "not a known value"),
     ("identity", "owner = 'Authorization'", 9, "another meaning"),
     ("identity", "owner_name = 'a b'", 14, "not a header name"),

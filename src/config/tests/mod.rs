@@ -259,7 +259,7 @@ fn a_burst_or_a_caller_without_a_rate_is_a_mistake() {
 }
 
 /// One change of every key that only a restart brings into force.
-const FIXED: [(&str, &str); 29] = [
+const FIXED: [(&str, &str); 30] = [
     ("server", "listen = ['127.0.0.1:81']"),
     ("server", "public_url = 'https://b'"),
     ("server", "h2c = true"),
@@ -285,6 +285,7 @@ const FIXED: [(&str, &str); 29] = [
     ("tokens", "max_duration = '31d'"),
     ("tokens", "secret_overlap = '1h'"),
     ("tokens", "max_live_per_client = 10"),
+    ("tokens", "cache = '1MiB'"),
     ("limits", "token_requests = { rate = '1/s' }"),
     ("log", "format = 'text'"),
     ("log", "level = 'warn'"),

@@ -372,6 +372,7 @@ fn registry(folder: &Path, metrics: &Arc<Metrics>) -> Arc<Registry> {
         max_token_duration: day,
         secret_overlap: day,
         max_live_per_client: 1000,
+        token_cache: 1 << 20,
     };
     let parts = RegistryParts {
         passwords: Passwords::start(1).unwrap(),

@@ -133,7 +133,7 @@ impl Tree {
         let token = self.face.issue(&path).await;
         let grant = self.face.world.tokens.resolve(&token).await.unwrap();
         let client = self.face.world.registry.find_client(grant.client()).await.unwrap().unwrap();
-        let (id, jti) = (grant.client().to_string(), grant.token().id.to_string());
+        let (id, jti) = (grant.client().to_string(), grant.id().to_string());
         Subject { id, secret_id: client.secrets[0].id.to_string(), jti, token }
     }
 

@@ -1,9 +1,10 @@
 //! The embedded engine: one `SQLite` file in WAL mode, reached by messages.
 //!
-//! One thread writes, two threads read; no caller's thread ever waits for the disk. Mutations that queue up while the
+//! One thread writes, two read, and one keeps the log short; no caller's thread ever waits for the disk. Mutations that queue up while the
 //! disk is busy are committed together, and each is answered only when it is durable.
 
 mod changes;
+mod checkpoint;
 mod clients;
 mod engine;
 mod errors;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use self::{
+    checkpoint::Checkpointer,
     readers::{Read, ReadJob},
     workers::Workers,
     writer::{Write, WriteJob},
@@ -65,7 +67,8 @@ impl SqliteStore {
         let reading = [open::reading(path)?, open::reading(path)?];
         let ended = CancellationToken::new();
         let thread = |error: std::io::Error| errors::unreadable(path, format!("no thread for it: {error}"));
-        let writer = writer::start(writing, &ended).map_err(thread)?;
+        let checkpointer = Checkpointer::start(open::checkpointing(path)?, &ended).map_err(thread)?;
+        let writer = writer::start(writing, Some(checkpointer), &ended).map_err(thread)?;
         let readers = readers::start(reading, &ended).map_err(thread)?;
         Ok(Self { check_key, readers, writer, ended, observer: None })
     }

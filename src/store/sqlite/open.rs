@@ -14,6 +14,7 @@ use rusqlite::{Connection, Error, OpenFlags, OptionalExtension, ffi};
 use zeroize::Zeroizing;
 
 use super::{
+    checkpoint,
     errors::{corrupt, refusal, unreadable},
     schema,
 };
@@ -45,6 +46,7 @@ pub(super) fn writing(path: &Path) -> Result<(Connection, Zeroizing<[u8; 32]>), 
     use_log(&db, path)?;
     db.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;").map_err(refused)?;
     db.busy_timeout(WAIT).map_err(refused)?;
+    db.pragma_update(None, "wal_autocheckpoint", checkpoint::BACKSTOP).map_err(refused)?;
     let key = check_key(&db).map_err(refused)?;
     let key = key.ok_or_else(|| corrupt(path, "its meta table holds no check key of 32 bytes"))?;
     Ok((db, key))
@@ -53,6 +55,11 @@ pub(super) fn writing(path: &Path) -> Result<(Connection, Zeroizing<[u8; 32]>), 
 fn check_key(db: &Connection) -> Result<Option<Zeroizing<[u8; 32]>>, Error> {
     let query = "SELECT value FROM meta WHERE name = 'check_key' AND length(value) = 32";
     db.query_row(query, [], |row| row.get(0)).map(Zeroizing::new).optional()
+}
+
+/// The connection of the checkpointer.
+pub(super) fn checkpointing(path: &Path) -> Result<Connection, OpenError> {
+    connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| refusal(path, &error))
 }
 
 /// A connection of a reader.

@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::workers::Workers;
+use super::{rows::execute, workers::Workers};
 use crate::store::StoreError;
 
 /// How long a query waits for its turn: those that take long must not keep all others for as long as they take.
@@ -72,10 +72,15 @@ where
     }
 }
 
-/// Runs `verb` so that all of its queries see the same moment.
+/// Runs `verb` so that all of its queries see the same moment. Should that ever not end, no other can begin: nobody is
+/// shown what is past.
 fn in_snapshot<T>(db: &Connection, verb: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-    let snapshot = db.unchecked_transaction()?;
-    verb(&snapshot)
+    execute(db, "BEGIN", [])?;
+    let outcome = verb(db);
+    if !db.is_autocommit() {
+        execute(db, "COMMIT", [])?;
+    }
+    outcome
 }
 
 /// Starts one thread for each connection.

@@ -113,11 +113,14 @@ pub(super) fn revoke(db: &Connection, id: TokenId, audit: &Audit) -> Result<bool
     Ok(true)
 }
 
+/// By the counts that clients have, so that no living token is looked at: only those that are expired and not swept yet
+/// are, to be left out.
 pub(super) fn count_live(db: &Connection, now: Timestamp) -> Result<u64, StoreError> {
     count(
         db,
-        "SELECT count(*) FROM clients CROSS JOIN tokens ON tokens.client = clients.id AND epoch = token_epoch
-         WHERE expires_at > ?1",
+        "SELECT (SELECT coalesce(sum(token_count), 0) FROM clients)
+              - (SELECT count(*) FROM tokens CROSS JOIN clients ON clients.id = tokens.client AND token_epoch = epoch
+                 WHERE expires_at <= ?1)",
         [now.as_seconds()],
     )
 }

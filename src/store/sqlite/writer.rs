@@ -11,7 +11,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::workers::Workers;
+use super::{checkpoint::Checkpointer, rows::execute, workers::Workers};
 use crate::store::StoreError;
 
 /// The most mutations in one transaction, so that the first of them does not wait for too many others.
@@ -25,7 +25,7 @@ const REST: Duration = Duration::from_millis(2);
 /// A mutation in the queue.
 pub(super) trait WriteJob: Send {
     /// Does its work inside the batch's transaction, and keeps the outcome.
-    fn run(&mut self, batch: &mut Transaction<'_>);
+    fn run(&mut self, batch: &Transaction<'_>);
     /// Answers its caller, once it is known what became of the batch.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
@@ -49,7 +49,7 @@ where
     T: Send,
     F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
 {
-    fn run(&mut self, batch: &mut Transaction<'_>) {
+    fn run(&mut self, batch: &Transaction<'_>) {
         if let Some(verb) = self.verb.take() {
             self.outcome = in_savepoint(batch, verb);
         }
@@ -63,23 +63,36 @@ where
 
 /// Runs `verb` so that its error undoes its own changes and no others.
 fn in_savepoint<T>(
-    batch: &mut Transaction<'_>,
+    batch: &Transaction<'_>,
     verb: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let savepoint = batch.savepoint()?;
-    let outcome = verb(&savepoint)?;
-    savepoint.commit()?;
-    Ok(outcome)
+    execute(batch, "SAVEPOINT job", [])?;
+    let outcome = verb(batch);
+    // After some failures SQLite has undone all of the batch itself.
+    if batch.is_autocommit() {
+        return outcome;
+    }
+    let undone = if outcome.is_err() { execute(batch, "ROLLBACK TO job", []).map(drop) } else { Ok(()) };
+    let ended = undone.and_then(|()| execute(batch, "RELEASE job", []));
+    if ended.is_err() {
+        // Half of a job must not be written with the others: then none of them is.
+        execute(batch, "ROLLBACK", [])?;
+    }
+    outcome
 }
 
-/// Starts the thread.
-pub(super) fn start(db: Connection, ended: &CancellationToken) -> io::Result<Workers<Box<dyn WriteJob>>> {
+/// Starts the thread, which tells the checkpointer of what it commits.
+pub(super) fn start(
+    db: Connection,
+    checkpointer: Option<Checkpointer>,
+    ended: &CancellationToken,
+) -> io::Result<Workers<Box<dyn WriteJob>>> {
     let (mut workers, queue) = Workers::new();
-    workers.spawn("store-writer", ended, || run(db, queue))?;
+    workers.spawn("store-writer", ended, || run(db, checkpointer, queue))?;
     Ok(workers)
 }
 
-fn run(mut db: Connection, mut queue: mpsc::Receiver<Box<dyn WriteJob>>) {
+fn run(mut db: Connection, mut checkpointer: Option<Checkpointer>, mut queue: mpsc::Receiver<Box<dyn WriteJob>>) {
     let mut batch = Vec::with_capacity(BATCH);
     let mut rested = Instant::now();
     while queue.blocking_recv_many(&mut batch, BATCH) > 0 {
@@ -92,6 +105,9 @@ fn run(mut db: Connection, mut queue: mpsc::Receiver<Box<dyn WriteJob>>) {
         for job in batch.drain(..) {
             job.answer(committed.clone());
         }
+        if let Some(checkpointer) = &mut checkpointer {
+            checkpointer.committed(db.total_changes());
+        }
         if queue.is_empty() {
             rested = Instant::now();
         } else if rested.elapsed() > TURN {
@@ -99,15 +115,17 @@ fn run(mut db: Connection, mut queue: mpsc::Receiver<Box<dyn WriteJob>>) {
             rested = Instant::now();
         }
     }
+    // The connection that closes last folds the log.
+    drop(checkpointer);
     if let Err((_, error)) = db.close() {
         tracing::warn!(%error, "the store was not closed cleanly; its log is read again at the next start");
     }
 }
 
 fn commit(db: &mut Connection, batch: &mut [Box<dyn WriteJob>]) -> Result<(), StoreError> {
-    let mut transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for job in batch {
-        job.run(&mut transaction);
+        job.run(&transaction);
         // On a full disk or a failed read SQLite may undo the whole transaction; a further job would then be alone.
         if transaction.is_autocommit() {
             return Err(StoreError::Unavailable("a failure undid all writes of the moment".to_owned()));
@@ -176,7 +194,7 @@ mod tests {
         let path = folder.path().join("s.db");
         let db = open(&path);
         let before = commits(&path);
-        let workers = start(db, &CancellationToken::new()).unwrap();
+        let workers = start(db, None, &CancellationToken::new()).unwrap();
         let release = hold(&workers);
         let answers: Vec<_> = (0..1000).map(|x| send(&workers, insert(x))).collect();
         drop(release);
@@ -191,7 +209,7 @@ mod tests {
     fn an_error_undoes_its_own_job_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.db");
-        let workers = start(open(&path), &CancellationToken::new()).unwrap();
+        let workers = start(open(&path), None, &CancellationToken::new()).unwrap();
         let release = hold(&workers);
         let good = send(&workers, insert(1));
         let bad = send(&workers, |db| {
@@ -212,7 +230,7 @@ mod tests {
         let path = folder.path().join("s.db");
         let db = open(&path);
         db.execute_batch("CREATE TABLE big (x BLOB); PRAGMA max_page_count = 8;").unwrap();
-        let workers = start(db, &CancellationToken::new()).unwrap();
+        let workers = start(db, None, &CancellationToken::new()).unwrap();
         let release = hold(&workers);
         let small = send(&workers, insert(1));
         let large = send(&workers, |db| Ok(db.execute("INSERT INTO big VALUES (zeroblob(100000))", []).map(drop)?));
@@ -230,7 +248,7 @@ mod tests {
         let db = open(&path);
         db.busy_timeout(Duration::from_millis(10)).unwrap();
         let other = Connection::open(&path).unwrap();
-        let workers = start(db, &CancellationToken::new()).unwrap();
+        let workers = start(db, None, &CancellationToken::new()).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         let answers: Vec<_> = (0..600).map(|x| send(&workers, insert(x))).collect();
         for answer in answers {
@@ -246,7 +264,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.db");
         let ended = CancellationToken::new();
-        let workers = start(open(&path), &ended).unwrap();
+        let workers = start(open(&path), None, &ended).unwrap();
         let release = hold(&workers);
         let beside = send(&workers, insert(1));
         let panics = send(&workers, |_| -> Result<(), StoreError> { panic!("on purpose") });
@@ -261,7 +279,7 @@ mod tests {
     fn what_is_queued_when_the_store_is_dropped_is_still_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.db");
-        let workers = start(open(&path), &CancellationToken::new()).unwrap();
+        let workers = start(open(&path), None, &CancellationToken::new()).unwrap();
         let release = hold(&workers);
         let answers: Vec<_> = (0..300).map(|x| send(&workers, insert(x))).collect();
         drop(release);
