@@ -85,6 +85,11 @@ impl Drop for Serving<'_> {
     }
 }
 
+/// Whether a block builds or measures, which takes the sources.
+fn is_for_a_clone(block: &str) -> bool {
+    ["cargo ", "benches/"].iter().any(|command| block.starts_with(command))
+}
+
 #[test]
 fn the_readmes_commands_protect_an_api_and_manage_it() {
     let upstream = Upstream::start();
@@ -101,7 +106,7 @@ fn the_readmes_commands_protect_an_api_and_manage_it() {
     let mut variables =
         vec![("PORTCULLIS_SERVER__LISTEN", public.to_string()), ("PORTCULLIS_ADMIN__LISTEN", admin.to_string())];
     let mut played = 0;
-    for block in blocks(&page, "sh").into_iter().filter(|block| !block.starts_with("cargo ")) {
+    for block in blocks(&page, "sh").into_iter().filter(|block| !is_for_a_clone(block)) {
         let serves = block.contains("portcullis serve &");
         let block = block.replace("portcullis serve &", "portcullis serve >log 2>&1 &\necho $! >serving");
         let said = play(&block, folder.path(), &variables);
