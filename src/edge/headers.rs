@@ -1,9 +1,9 @@
 //! What an upstream is sent: the client's headers cleaned, then the identity and what the upstream's settings add.
 //!
 //! Called for each attempt from `upstream_request_filter` only: what `Connection` names is gone by then, so that a
-//! client cannot have our own headers taken away. They are made anew, with names in lower case, as HTTP/2 has them: in
-//! pingora's own map of headers, which keeps the case of each, every change costs several times as much. That is paid
-//! for servers that need the case.
+//! client cannot have our own headers taken away. They are made anew, and their names but for a few (`Host`,
+//! `Content-Type` …) written in lower case: in pingora's own map of headers, which keeps the case of each, every change
+//! costs several times as much. That is paid for servers that need the case.
 
 mod refused;
 
@@ -21,6 +21,8 @@ use crate::{
     model::{RequestId, holds_secret},
     tokens::Identity,
 };
+
+use refused::tells_of_proxies;
 
 /// The header that names a request.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_NAME);
@@ -40,51 +42,6 @@ pub(super) fn request_id(sent: &HeaderMap) -> RequestId {
         _ => None,
     };
     own.unwrap_or_else(RequestId::random)
-}
-
-/// The head that is sent, with the names of the client's headers in lower case or, where it is `kept`, in that of
-/// `left`.
-///
-/// # Errors
-/// If pingora does not take a header.
-pub(super) fn in_case(head: Parts, left: &RequestHeader, kept: bool) -> Result<RequestHeader> {
-    if !kept || head.version == Version::HTTP_2 {
-        return Ok(head.into());
-    }
-    let cases: HashMap<HeaderName, _> = left
-        .case_header_iter()
-        .filter_map(|(case, _)| Some((HeaderName::from_bytes(case.as_slice()).ok()?, case)))
-        .collect();
-    let mut request = RequestHeader::build(head.method, b"/", Some(head.headers.len()))?;
-    for (name, value) in &head.headers {
-        match cases.get(name) {
-            Some(case) => request.append_header((*case).clone(), value.clone())?,
-            None => request.append_header(name, value.clone())?,
-        };
-    }
-    request.set_uri(head.uri);
-    request.set_version(head.version);
-    Ok(request)
-}
-
-/// What speaks of one connection only, and is pingora's to take away with what `Connection` names (RFC 9110 section
-/// 7.6.1).
-const HOP_BY_HOP: [HeaderName; 10] = [
-    header::CONNECTION,
-    header::UPGRADE,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("http2-settings"),
-];
-
-/// Whether none of them speaks of one connection only.
-pub(super) fn are_end_to_end(headers: &HeaderMap) -> bool {
-    headers.keys().all(|name| !HOP_BY_HOP.contains(name))
 }
 
 /// Makes one field of the cookies that HTTP/2 lets a client send in several (RFC 9113 section 8.2.3).
@@ -157,6 +114,42 @@ impl Passage<'_> {
             headers.insert(header::HOST, host.clone());
         }
         headers
+    }
+
+    /// The head that is sent, with the names of the client's headers in the case in which they stand in `left` if the
+    /// server needs that: of two spellings of one name, in the first. A name that is ours is never spelt by the client,
+    /// which could hide it so from such a server.
+    ///
+    /// # Errors
+    /// If pingora does not take a header.
+    pub(super) fn head(&self, head: Parts, left: &RequestHeader) -> Result<RequestHeader> {
+        if !self.settings.keep_header_case || head.version == Version::HTTP_2 {
+            return Ok(head.into());
+        }
+        let mut cases = HashMap::new();
+        for (case, _) in left.case_header_iter() {
+            if let Ok(name) = HeaderName::from_bytes(case.as_slice())
+                && self.is_the_clients(&name)
+            {
+                cases.entry(name).or_insert(case);
+            }
+        }
+        let mut request = RequestHeader::build(head.method, b"/", Some(head.headers.len()))?;
+        for (name, value) in &head.headers {
+            match cases.get(name) {
+                Some(case) => request.append_header((*case).clone(), value.clone())?,
+                None => request.append_header(name, value.clone())?,
+            };
+        }
+        request.set_uri(head.uri);
+        request.set_version(head.version);
+        Ok(request)
+    }
+
+    /// Whether a header of this name is the client's own, if one is sent.
+    fn is_the_clients(&self, name: &HeaderName) -> bool {
+        let set_here = self.settings.set_headers.iter().any(|(set, _)| set == name);
+        !(set_here || *name == header::HOST || *name == REQUEST_ID || self.refuses(name) || tells_of_proxies(name))
     }
 
     /// Tells the upstream of the client: anew, or, behind a trusted proxy, what that said and the proxy itself.
@@ -260,13 +253,6 @@ mod tests {
     fn passes(settings: &UpstreamSettings, trusted: bool, sent: &[(&str, &str)]) -> Vec<String> {
         let always = arrives(settings, None, false, &[]);
         arrives(settings, None, trusted, sent).into_iter().filter(|line| !always.contains(line)).collect()
-    }
-
-    #[test]
-    fn a_header_of_the_connection_is_told_from_those_that_go_all_the_way() {
-        let with = |name: HeaderName| HeaderMap::from_iter([(name, HeaderValue::from_static("x"))]);
-        assert!(HOP_BY_HOP.iter().all(|name| !are_end_to_end(&with(name.clone()))));
-        assert!([header::HOST, header::COOKIE, REQUEST_ID].into_iter().all(|name| are_end_to_end(&with(name))));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use pingora::{
     http::{RequestHeader, ResponseHeader},
     modules::http::HttpModules,
     proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session},
-    upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy},
+    upstreams::peer::HttpPeer,
 };
 
 use super::{
@@ -94,14 +94,10 @@ impl ProxyHttp for Gateway {
         // pingora keeps the time of a connection that is made, but not of a wait for room on one of HTTP/2.
         let time = upstream.settings().connect_timeout.saturating_add(upstream.settings().timeout);
         exchange.clock(|watch| watch.answer_within(Some(time)));
-        let Some(mut peer) = exchange.pick(session.as_downstream().is_upgrade_req()) else {
-            return Err(Error::explain(ErrorType::ConnectError, "no server can be asked").into_up());
-        };
-        if headers::are_end_to_end(&session.req_header().headers) {
-            // Nothing is there that pingora would have to look for, name by name.
-            peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
+        match exchange.pick(session.as_downstream().is_upgrade_req()) {
+            Some(peer) => Ok(Box::new(peer)),
+            None => Err(Error::explain(ErrorType::ConnectError, "no server can be asked").into_up()),
         }
-        Ok(Box::new(peer))
     }
 
     async fn upstream_request_filter(
@@ -133,7 +129,7 @@ impl ProxyHttp for Gateway {
         if sent.version == Version::HTTP_2 {
             headers::join_cookies(&mut head.headers);
         }
-        *request = headers::in_case(head, request, upstream.settings().keep_header_case)?;
+        *request = passage.head(head, request)?;
         let mut asked = !answer::awaits_continue(session.as_downstream());
         if !asked && request.version == Version::HTTP_2 {
             // pingora passes on no 100 that comes over HTTP/2, so the client gets ours.

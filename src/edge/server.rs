@@ -8,7 +8,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     panic::{self, AssertUnwindSafe},
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
@@ -57,9 +57,10 @@ const LAST_RECORDS: Duration = Duration::from_millis(500);
 pub struct PublicServer {
     service: JoinHandle<()>,
     shutdown: watch::Sender<bool>,
-    /// Drives the runtime until `cut` is gone.
-    driver: Option<thread::JoinHandle<()>>,
+    /// The runtime is driven until this is gone.
     cut: Option<oneshot::Sender<Infallible>>,
+    /// Ends with the runtime.
+    driver: mpsc::Receiver<Infallible>,
 }
 
 impl PublicServer {
@@ -70,11 +71,11 @@ impl PublicServer {
     pub fn start(listeners: Vec<TcpListener>, gateway: Gateway) -> io::Result<Self> {
         let settings = Arc::new(gateway.parts.settings.clone());
         let (metrics, access_log) = (gateway.parts.metrics.clone(), gateway.parts.access_log.clone());
-        let runtime = runtime(settings.threads)?;
         let live = gateway.parts.live.clone();
         let places = Arc::new(places(&settings, &metrics));
         let (secure, patience) = (live.load().tls.is_some(), settings.header_timeout);
         let proxy = Arc::new(proxy(&settings, gateway)?);
+        let runtime = runtime(settings.threads)?;
         let door = Arc::new(Door { proxy, settings, places, metrics, access_log });
         let entrance = Entrance { door, live, secure, patience };
         let listeners = {
@@ -84,11 +85,13 @@ impl PublicServer {
         let (shutdown, watch) = watch::channel(false);
         let service = runtime.spawn(accept::serve(listeners, entrance, watch));
         let (cut, until_cut) = oneshot::channel();
-        let driver = thread::Builder::new().name(THREAD.to_owned()).spawn(move || {
+        let (running, driver) = mpsc::channel();
+        thread::Builder::new().name(THREAD.to_owned()).spawn(move || {
+            let _running = running;
             let _cut = runtime.block_on(until_cut);
             runtime.shutdown_timeout(LAST_RECORDS);
         })?;
-        Ok(Self { service, shutdown, driver: Some(driver), cut: Some(cut) })
+        Ok(Self { service, shutdown, cut: Some(cut), driver })
     }
 
     /// Returns when the door no longer listens although nobody stopped it: always a fault.
@@ -114,7 +117,8 @@ impl PublicServer {
 impl Drop for PublicServer {
     fn drop(&mut self) {
         drop(self.cut.take());
-        let _panicked = self.driver.take().map(thread::JoinHandle::join);
+        // A thread that is stuck does not keep the process.
+        let _ended = self.driver.recv_timeout(2 * LAST_RECORDS);
     }
 }
 

@@ -11,6 +11,7 @@ mod written;
 
 use std::{
     io,
+    mem::MaybeUninit,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -19,7 +20,6 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_util::io::poll_read_buf;
 
 use super::{
     ServerSettings,
@@ -32,9 +32,6 @@ use apology::{Apology, status};
 
 /// How much is held of what comes before its turn.
 const MAX_EARLY: usize = 64 * 1024;
-
-/// How much is read at once of what is held.
-const PIECE: usize = 4096;
 
 /// What pingora gets when it reads.
 enum Turn {
@@ -86,13 +83,14 @@ impl WatchedSocket {
 
     /// Reads more into what is held. How much came; nothing at the end.
     fn poll_hold(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut read = 0;
-        if let (false, Some(socket)) = (self.ended, &mut self.socket) {
-            self.held.reserve(PIECE);
-            read = ready!(poll_read_buf(Pin::new(socket), context, &mut self.held))?;
+        let mut bytes = [MaybeUninit::uninit(); 4096];
+        let mut read = ReadBuf::uninit(&mut bytes);
+        if !self.ended {
+            ready!(self.socket()?.poll_read(context, &mut read))?;
         }
-        self.note_end(read);
-        Poll::Ready(Ok(read))
+        self.held.extend_from_slice(read.filled());
+        self.note_end(read.filled().len());
+        Poll::Ready(Ok(read.filled().len()))
     }
 
     fn note_end(&mut self, read: usize) {

@@ -132,7 +132,7 @@ impl Record {
             return;
         }
         let (upstream, took, (bytes_in, bytes_out)) = (self.upstream(), self.started.elapsed(), self.bytes);
-        let code = StatusCode::from_u16(status).unwrap_or_default();
+        let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         self.metrics.requests.with_label_values(&[upstream, self.method, code.as_str()]).inc();
         self.metrics.request_duration.with_label_values(&[upstream]).observe(took.as_secs_f64());
         let Some(log) = &self.log else { return };

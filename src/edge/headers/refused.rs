@@ -38,6 +38,11 @@ static FORWARDED: LazyLock<ReservedNames> = LazyLock::new(|| {
     names
 });
 
+/// Whether a proxy tells by it of the request before it.
+pub(super) fn tells_of_proxies(name: &HeaderName) -> bool {
+    FORWARDED.covers(name.as_str())
+}
+
 impl Passage<'_> {
     /// Whether a header of the client goes no further, whatever its value.
     pub(super) fn refuses(&self, name: &HeaderName) -> bool {
@@ -52,7 +57,7 @@ impl Passage<'_> {
         if OVERRIDES.covers(text) {
             return !self.settings.pass_override_headers;
         }
-        !self.origin.trusted && FORWARDED.covers(text)
+        !self.origin.trusted && tells_of_proxies(name)
     }
 
     /// Whether a header goes no further, with all of its values, because of this one.

@@ -124,6 +124,11 @@ fn what_could_be_taken_for_another_name_target_or_method_does_not_arrive(house: 
     }
     let kept = "X-Original-URL: /y\r\nX-HTTP-Method-Override: PUT\r\n";
     rows.push(passes("where they are wanted", get("/odd", kept), seen_in_case("GET /odd", kept)));
+    for ours in ["X-PORTCULLIS-OWNER: a", "X-FORWARDED-FOR: a", "X-FORWARDED-PROTO: http", "hOsT: a"] {
+        let field = if ours.starts_with("hOsT") { String::new() } else { format!("{ours}\r\n") };
+        let send = get("/odd", &field).replace("Host: a", if field.is_empty() { ours } else { "Host: a" });
+        rows.push(passes("the client spells none of ours", send, seen_in_case("GET /odd", "")));
+    }
     rows.push(passes("Via", get("/x", "Via: 1.1 b\r\n"), seen("GET /x", "Via: 1.1 b\r\n", "")));
     house.holds(&rows);
 }

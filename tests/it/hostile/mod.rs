@@ -114,7 +114,7 @@ fn seen_at(host: &str, line: &str, headers: &str, body: &str) -> String {
 
 /// What arrives where the server wants the names as they were sent.
 fn seen_in_case(line: &str, headers: &str) -> String {
-    fields_seen("a", line, headers, "").replace("x-request-id", "X-Request-Id")
+    fields_seen("a", line, headers, "")
 }
 
 fn fields_seen(host: &str, line: &str, headers: &str, body: &str) -> String {
