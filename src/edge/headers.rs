@@ -335,7 +335,9 @@ mod tests {
         };
         let identity = Identity { shared: &shared, token: TokenId::from_bytes([0; 20]) };
         let lines = arrives(&settings, Some(identity), false, &[("x-customer", "spoofed"), ("X_Customer", "spoofed")]);
-        for line in ["x-customer: org_1", "x-consumer-id: org_1", "x-a: a b", "x-b: a,b", &*format!("x-t: {}", identity.token)] {
+        for line in
+            ["x-customer: org_1", "x-consumer-id: org_1", "x-a: a b", "x-b: a,b", &*format!("x-t: {}", identity.token)]
+        {
             assert!(lines.iter().any(|found| found == line), "{line} in {lines:?}");
         }
         assert!(!lines.iter().any(|line| line.contains("spoofed")));
