@@ -18,7 +18,7 @@ use crate::{
 /// How often rows of no use are looked for.
 const SWEEP: Duration = Duration::from_secs(10);
 /// How many go at a time: few, so that others' writes hardly wait.
-const STEP: u32 = 100;
+const STEP: u32 = 50;
 /// How many times as long as a step took the writer and the disk are left to others before the next.
 const REST: u32 = 4;
 /// How often living tokens are counted at most; seldom enough that counting takes a hundredth of a reader's time.

@@ -19,6 +19,7 @@ pub struct Token {
     pub issued_at: Timestamp,
     /// From when on it is refused.
     pub expires_at: Timestamp,
-    /// When it was last used at the proxy; exact to a minute.
+    /// When it was last used at the proxy; exact to a minute, unless hundreds of tokens a second come into use: of those
+    /// some are noted at a later use.
     pub last_used: Option<Timestamp>,
 }

@@ -128,9 +128,7 @@ impl Registry {
         if candidate.mark.is_due(now) {
             self.uses.note(Use::Secret(candidate.stored.id, now));
         }
-        if entry.mark.is_due(now) {
-            self.uses.note(Use::Client(entry.client.id, now));
-        }
+        self.note_use(entry, now);
         Ok(AuthenticatedClient(entry.clone()))
     }
 

@@ -10,7 +10,7 @@ use crate::{
         Timestamp,
     },
     observe::Metrics,
-    store::{Change, Store, StoreError, Subject, UseMark, Uses},
+    store::{Change, Store, StoreError, Subject, Use, UseMark, Uses},
 };
 
 /// How many clients and organisations are kept in memory.
@@ -134,6 +134,13 @@ impl Registry {
         id: OrganizationId,
     ) -> Result<Option<Arc<Fresh<OrganizationEntry>>>, StoreError> {
         self.organizations.get_or_look_up(&id, || self.load_organization(id)).await
+    }
+
+    /// Notes that a client used one of its tokens; written to the store when there is time.
+    pub fn note_use(&self, entry: &ClientEntry, now: Timestamp) {
+        if entry.mark.is_due(now) {
+            self.uses.note(Use::Client(entry.client.id, now));
+        }
     }
 
     /// Forgets what is known of a client. Its tokens are judged anew at their next use.

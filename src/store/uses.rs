@@ -20,6 +20,10 @@ use crate::model::Timestamp;
 const RESOLUTION: Duration = Duration::from_mins(1);
 /// How many notes may wait; more are dropped, and come again with a later use.
 const WAITING: usize = 10_000;
+/// How many of them may be of tokens: each is a page of the store to be written, and there may be a million in use.
+const TOKENS_WAITING: usize = 1000;
+/// How many are written at once: few, so that others' writes hardly wait.
+const AT_ONCE: usize = 100;
 /// How often notes are written.
 const INTERVAL: Duration = Duration::from_secs(2);
 
@@ -57,6 +61,10 @@ impl Uses {
 
     /// Notes a use; never waits.
     pub fn note(&self, noted: Use) {
+        let waiting = self.0.max_capacity() - self.0.capacity();
+        if matches!(noted, Use::Token(..)) && waiting >= TOKENS_WAITING {
+            return;
+        }
         // A full notebook loses a "last used" by a minute; nothing else depends on it.
         let _ = self.0.try_send(noted);
     }
@@ -76,8 +84,11 @@ pub async fn write_uses(store: Arc<dyn Store>, mut noted: mpsc::Receiver<Use>, s
             taken = noted.recv_many(&mut batch, WAITING) => if taken == 0 { return },
             () = stopping.cancelled(), if !noted.is_closed() => continue,
         }
-        if let Err(error) = store.record_uses(latest(batch.drain(..))).await {
-            tracing::warn!(%error, "when clients and tokens were last used could not be written");
+        for some in latest(batch.drain(..)).chunks(AT_ONCE) {
+            if let Err(error) = store.record_uses(some.to_vec()).await {
+                tracing::warn!(%error, "when clients and tokens were last used could not be written");
+                break;
+            }
         }
     }
 }
@@ -102,7 +113,7 @@ fn latest(uses: impl Iterator<Item = Use>) -> Vec<Use> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ClientId;
+    use crate::model::{ClientId, TokenId};
 
     #[test]
     fn a_use_is_noted_once_a_minute() {
@@ -118,6 +129,21 @@ mod tests {
         let at = Timestamp::from_seconds;
         let uses = [Use::Client(id, at(5)), Use::Client(id, at(9)), Use::Client(id, at(7))];
         assert_eq!(latest(uses.into_iter()), [Use::Client(id, at(9))]);
+    }
+
+    #[test]
+    fn many_tokens_leave_room_for_clients() {
+        let (uses, mut receiver) = Uses::new();
+        let at = Timestamp::from_seconds(1);
+        for number in 0..20_000_u64 {
+            let mut id = [0; 20];
+            id[..8].copy_from_slice(&number.to_le_bytes());
+            uses.note(Use::Token(TokenId::from_bytes(id), at));
+        }
+        let client = Use::Client(ClientId::from_bytes([1; 8]), at);
+        uses.note(client);
+        let noted: Vec<Use> = std::iter::from_fn(|| receiver.try_recv().ok()).collect();
+        assert_eq!((noted.len(), noted.last()), (TOKENS_WAITING + 1, Some(&client)));
     }
 
     #[test]

@@ -218,6 +218,10 @@ impl Grant {
         &self.mark
     }
 
+    pub(super) fn client_entry(&self) -> &ClientEntry {
+        &self.terms.client
+    }
+
     /// Whether the client still is as it was when this grant was made.
     pub(super) fn client_is_current(&self) -> bool {
         self.terms.client.is_current()

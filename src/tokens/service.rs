@@ -199,7 +199,7 @@ impl Tokens {
         let now = self.clock.now();
         if grant.mark().is_due(now) {
             self.uses.note(Use::Token(grant.id(), now));
-            self.uses.note(Use::Client(grant.client(), now));
+            self.registry.note_use(grant.client_entry(), now);
         }
     }
 

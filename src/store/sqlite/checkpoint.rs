@@ -3,7 +3,7 @@
 //! The writer need not wait for that, and nor does anybody whose write is committed meanwhile.
 //! <https://www.sqlite.org/wal.html#checkpointing>
 
-use std::{io, thread, time::Duration};
+use std::io;
 
 use rusqlite::Connection;
 use tokio::sync::mpsc;
@@ -11,13 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::workers::Workers;
 
-/// After how many changed rows it is time. A row changes a few pages at most, so the log stays small.
-const DUE: u64 = 250;
+/// After how many changed rows it is time: often enough for the log to stay small, as most rows change a page or two, and
+/// seldom enough that the disk is the writer's nearly all the time.
+const DUE: u64 = 4000;
 /// How many pages the log may have before the writer sees to it itself, as it must when it is never at rest: all of it
 /// has to be in the file for a moment for the log to begin anew. Most of it is by then.
 pub(super) const BACKSTOP: i64 = 8000;
-/// How long the disk is left to the writer between two times.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// The checkpointer and when it is due. Dropping it waits for its thread.
 pub(super) struct Checkpointer {
@@ -49,7 +48,6 @@ fn run(db: &Connection, mut wanted: mpsc::Receiver<()>) {
         if let Err(error) = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
             tracing::warn!(%error, "the store's log could not be carried into its file; it is tried again");
         }
-        thread::sleep(PAUSE);
     }
 }
 

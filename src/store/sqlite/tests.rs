@@ -121,6 +121,8 @@ async fn queries_go_by_an_index() {
         "SELECT * FROM tokens WHERE client = x'00' AND epoch = 1 AND expires_at > 1 AND seq > 3 ORDER BY seq LIMIT 4",
         "SELECT seq FROM tokens WHERE client = x'00' AND epoch = 1 AND expires_at <= 1 ORDER BY expires_at LIMIT 2",
         "SELECT expires_at FROM tokens WHERE client = x'00' AND epoch = 1 ORDER BY expires_at LIMIT 1 OFFSET 3",
+        "SELECT count(*) FROM tokens CROSS JOIN clients ON clients.id = tokens.client AND token_epoch = epoch
+         WHERE expires_at <= 1",
         "SELECT * FROM changes WHERE seq > 1 ORDER BY seq LIMIT 2",
         "SELECT * FROM clients WHERE organization = x'00' AND seq > 2 ORDER BY seq LIMIT 3",
         "SELECT 1 FROM clients WHERE organization = x'00' AND name = 'a' LIMIT 1",
