@@ -18,14 +18,16 @@ use crate::{
 /// How often rows of no use are looked for.
 const SWEEP: Duration = Duration::from_secs(10);
 /// How many go at a time: few, so that others' writes hardly wait.
-const STEP: u32 = 50;
-/// How many times as long as a step took the writer and the disk are left to others before the next.
+const STEP: u32 = 100;
+/// How many times as long as a step took the writer and the disk are left to others before the next, and how long at
+/// most: where all steps take long because much is written, no less may be removed.
 const REST: u32 = 4;
+const LONGEST_REST: Duration = Duration::from_millis(25);
 /// How often living tokens are counted at most; seldom enough that counting takes a hundredth of a reader's time.
 const COUNT: Duration = Duration::from_secs(5);
 /// How often the allocator is given occasion to hand back what is free.
 const TIDY: Duration = Duration::from_secs(5);
-/// More bytes than any page of small pieces has: freed at once, and never touched.
+/// More bytes than any page of small pieces of mimalloc's has: freed at once, and never touched.
 const LARGE: usize = 32 * 1024 * 1024;
 
 /// Starts them all. The feed is followed from the newest change on: nothing is cached yet.
@@ -68,7 +70,7 @@ async fn sweep(store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
     loop {
         let start = Instant::now();
         match store.sweep(clock.now(), STEP).await {
-            Ok(removed) if removed >= STEP => tokio::time::sleep(start.elapsed() * REST).await,
+            Ok(removed) if removed >= STEP => tokio::time::sleep(LONGEST_REST.min(start.elapsed() * REST)).await,
             Ok(_) => tokio::time::sleep(SWEEP).await,
             Err(error) => {
                 tracing::warn!(%error, "expired rows could not be removed; it is tried again");
@@ -83,7 +85,9 @@ async fn sweep(store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
 async fn return_memory() {
     loop {
         tokio::time::sleep(TIDY).await;
-        drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
+        let mut large = Vec::<u8>::new();
+        // Where there is no such piece, there is nothing to hand back either.
+        let _occasion = std::hint::black_box(&mut large).try_reserve_exact(LARGE);
     }
 }
 

@@ -214,7 +214,7 @@ pub(super) fn tokens(mut table: Table<'_>) -> RegistrySettings {
         max_token_duration: table.or("max_duration", 30 * day, |value| duration(&value, second..=LONGEST)),
         secret_overlap: table.or("secret_overlap", day, |value| duration(&value, Duration::ZERO..=LONGEST)),
         max_live_per_client: table.or("max_live_per_client", 100_000, |value| count(&value, 1..=MOST_LIVE_TOKENS)),
-        token_cache: table.or("cache", 256 * MIB, |value| size(&value, MIB..=1024 * GIB)),
+        token_cache: table.or("cache", 256 * MIB, |value| size(&value, 16 * MIB..=1024 * GIB)),
     };
     if settings.token_duration > settings.max_token_duration {
         let key = if table.has("duration") { "duration" } else { "max_duration" };

@@ -25,6 +25,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use quick_cache::sync::Cache;
 use ring::digest;
 use tokio::sync::{Semaphore, oneshot};
+use zeroize::Zeroize as _;
 
 use crate::model::{HashedSecret, SecretDigest, SecretText, random_bytes};
 
@@ -219,6 +220,7 @@ impl Hasher {
     fn give_memory_back(&self) {
         // Nobody holds it between two computations.
         if let Ok(mut memory) = self.memory.try_borrow_mut() {
+            memory.zeroize();
             *memory = Vec::new();
         }
     }
@@ -247,6 +249,8 @@ impl CustomizedPasswordHasher<PasswordHash> for Hasher {
         let (length, blocks) = (params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN), params.block_count());
         let mut memory = self.memory.try_borrow_mut().map_err(|_| password_hash::Error::Internal)?;
         if memory.len() < blocks {
+            let missing = blocks - memory.len();
+            memory.try_reserve_exact(missing).map_err(|_| password_hash::Error::Internal)?;
             memory.resize(blocks, Block::new());
         }
         let argon2 = Argon2::new(algorithm, version, params);

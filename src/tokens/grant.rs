@@ -1,10 +1,17 @@
 //! What a living token grants: its record and its client as they are now, and how both are told to an upstream.
 
-use std::{io::Write as _, ops::Deref, sync::Arc};
+use std::{
+    io::Write as _,
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use quick_cache::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 
 use crate::{
     cache::Fresh,
@@ -18,6 +25,8 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
 /// How many different terms are remembered: far more than there are clients that are busy at a time.
 const TERMS: usize = 10_000;
+/// Bytes of terms that are remembered, and that may live beside those that are counted with a grant.
+const SHARED_BYTES: usize = 16 << 20;
 /// What a grant takes of the memory beside its terms: itself and its place in the cache, measured.
 const GRANT_BYTES: usize = 176;
 /// What terms take beside their texts.
@@ -32,8 +41,8 @@ pub struct Grant {
     issued_at: Timestamp,
     expires_at: Timestamp,
     terms: Arc<Terms>,
-    /// Whether the terms were made for this one, and are counted with it.
-    has_own_terms: bool,
+    /// Whether the terms are counted with this one.
+    counts_terms: bool,
     mark: UseMark,
 }
 
@@ -44,6 +53,27 @@ struct Terms {
     scopes: ScopeSet,
     audiences: AudienceSet,
     identity: SharedIdentity,
+    bytes: Living,
+}
+
+/// Bytes of terms that live, as long as they do.
+#[derive(Debug)]
+struct Living {
+    all: Arc<AtomicUsize>,
+    own: usize,
+}
+
+impl Living {
+    fn of(all: &Arc<AtomicUsize>, own: usize) -> Self {
+        all.fetch_add(own, Ordering::Relaxed);
+        Self { all: all.clone(), own }
+    }
+}
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.own, Ordering::Relaxed);
+    }
 }
 
 /// A grant as an upstream is told of it, but for what is the token's alone: header values, made once.
@@ -97,11 +127,28 @@ impl Deref for Identity<'_> {
 }
 
 /// Terms in use, by the client and what was granted at a token's issue.
-pub(super) struct KnownTerms(Cache<(ClientId, ScopeSet, AudienceSet), Arc<Terms>>);
+///
+/// Each is counted with the grant that it was made for, which may go before others that share it. So what lives without
+/// being counted is bounded apart: once as many bytes live as that, each grant is counted with its terms.
+pub(super) struct KnownTerms {
+    known: Cache<TermsKey, Arc<Terms>, TermsBytes>,
+    living: Arc<AtomicUsize>,
+}
+
+type TermsKey = (ClientId, ScopeSet, AudienceSet);
+
+#[derive(Clone)]
+struct TermsBytes;
+
+impl Weighter<TermsKey, Arc<Terms>> for TermsBytes {
+    fn weight(&self, _: &TermsKey, terms: &Arc<Terms>) -> u64 {
+        terms.bytes.own as u64
+    }
+}
 
 impl KnownTerms {
     pub(super) fn new() -> Self {
-        Self(Cache::new(TERMS))
+        Self { known: Cache::with_weighter(TERMS, SHARED_BYTES as u64, TermsBytes), living: Arc::default() }
     }
 
     /// What a token grants whose client is this one now.
@@ -109,19 +156,24 @@ impl KnownTerms {
         let Token { id, epoch, scopes, audiences, issued_at, expires_at, last_used, .. } = token;
         let key = (token.client, scopes, audiences);
         // Terms of the client as it was before a change are no good.
-        let known = self.0.get(&key).filter(|terms| Arc::ptr_eq(&terms.client, &client));
-        let has_own_terms = known.is_none();
+        let known = self.known.get(&key).filter(|terms| Arc::ptr_eq(&terms.client, &client));
+        let counts_terms = known.is_none() || self.living.load(Ordering::Relaxed) > SHARED_BYTES;
         let terms = known.unwrap_or_else(|| {
-            let terms = Arc::new(Terms::new(&key.1, &key.2, client));
-            self.0.insert(key, terms.clone());
+            let terms = Arc::new(Terms::new(&key.1, &key.2, client, &self.living));
+            self.known.insert(key, terms.clone());
             terms
         });
-        Grant { id, epoch, issued_at, expires_at, terms, has_own_terms, mark: UseMark::new(last_used) }
+        Grant { id, epoch, issued_at, expires_at, terms, counts_terms, mark: UseMark::new(last_used) }
     }
 }
 
 impl Terms {
-    fn new(scopes: &ScopeSet, audiences: &AudienceSet, client: Arc<Fresh<ClientEntry>>) -> Self {
+    fn new(
+        scopes: &ScopeSet,
+        audiences: &AudienceSet,
+        client: Arc<Fresh<ClientEntry>>,
+        living: &Arc<AtomicUsize>,
+    ) -> Self {
         // What was taken from the client since the token's issue is taken from the token.
         let scopes = scopes.intersection(&client.client.scopes);
         let audiences = audiences.intersection(&client.client.audiences);
@@ -135,23 +187,25 @@ impl Terms {
             scopes: value(&text),
             audience: value(&audiences.to_string()),
         };
-        Self { client, scopes, audiences, identity }
+        let apart = 64 * (scopes.iter().len() + audiences.iter().len());
+        let bytes = Living::of(living, TERMS_BYTES + identity.bytes() + apart);
+        Self { client, scopes, audiences, identity, bytes }
     }
+}
 
-    /// About how much of the memory they take. Each scope and audience stands in a set and in two headers, beside what
-    /// the text of each takes on its own.
+impl SharedIdentity {
+    /// About how much of the memory its texts take, here and in the sets that they were made of: each scope and audience
+    /// stands in a set and in two headers.
     fn bytes(&self) -> usize {
-        let SharedIdentity { owner, owner_name, client, client_name, scopes, audience, .. } = &self.identity;
-        let once = [owner, owner_name, client, client_name].map(HeaderValue::len);
-        let apart = 64 * (self.scopes.iter().len() + self.audiences.iter().len());
-        TERMS_BYTES + once.iter().sum::<usize>() + 3 * (scopes.len() + audience.len()) + apart
+        let once = [&self.owner, &self.owner_name, &self.client, &self.client_name].map(HeaderValue::len);
+        once.iter().sum::<usize>() + 3 * (self.scopes.len() + self.audience.len())
     }
 }
 
 impl Grant {
-    /// About how much of the memory it takes, in bytes; its terms are counted once for all that share them.
+    /// About how much of the memory it takes, in bytes; its terms, if they are counted with it.
     pub(super) fn bytes(&self) -> usize {
-        GRANT_BYTES + if self.has_own_terms { self.terms.bytes() } else { 0 }
+        GRANT_BYTES + if self.counts_terms { self.terms.bytes.own } else { 0 }
     }
 
     /// The token's identifier.
@@ -271,7 +325,19 @@ mod tests {
         assert_eq!((second.identity().scopes.clone(), other.identity().scopes.clone()), (value("a b"), value("a")));
         assert_ne!(first.identity().token_id(), second.identity().token_id());
         assert!(second.bytes() == GRANT_BYTES && first.bytes() > second.bytes());
+
+        // Were the first to go, nobody would count what the second holds: that is borne for so many bytes only.
+        let living = known.living.clone();
+        assert_eq!(living.load(Ordering::Relaxed), first.terms.bytes.own + other.terms.bytes.own);
+        living.fetch_add(SHARED_BYTES, Ordering::Relaxed);
+        let fourth = grant(4, "a b").await;
+        assert!(Arc::ptr_eq(&first.terms, &fourth.terms) && fourth.bytes() == first.bytes());
+        living.fetch_sub(SHARED_BYTES, Ordering::Relaxed);
+        drop(fourth);
+
         world.registry.forget_client(id);
         assert!(!Arc::ptr_eq(&first.terms, &grant(1, "a b").await.terms));
+        drop((first, second, other, known));
+        assert_eq!(living.load(Ordering::Relaxed), 0);
     }
 }

@@ -285,7 +285,7 @@ const FIXED: [(&str, &str); 30] = [
     ("tokens", "max_duration = '31d'"),
     ("tokens", "secret_overlap = '1h'"),
     ("tokens", "max_live_per_client = 10"),
-    ("tokens", "cache = '1MiB'"),
+    ("tokens", "cache = '16MiB'"),
     ("limits", "token_requests = { rate = '1/s' }"),
     ("log", "format = 'text'"),
     ("log", "level = 'warn'"),
