@@ -4,6 +4,8 @@
 //! [`LookupCache::invalidate`] has returned, no later request sees what was there before, not even from a look-up that
 //! was under way. Memory is bounded, and so is what absent keys can take of it.
 
+mod weight;
+
 use std::{
     hash::{BuildHasher, Hash},
     sync::{
@@ -12,7 +14,8 @@ use std::{
     },
 };
 
-use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter, sync::Cache};
+use quick_cache::{DefaultHashBuilder, Lifecycle, sync::Cache};
+use weight::{USUAL_BYTES, Weight};
 
 /// A cached value and whether it still holds. Whoever keeps one asks [`Fresh::is_current`] before each use.
 #[derive(Debug)]
@@ -85,38 +88,6 @@ impl<K, V> Lifecycle<K, Entry<V>> for Retire {
 
     fn on_evict(&self, (): &mut (), _: K, entry: Entry<V>) {
         entry.retire();
-    }
-}
-
-/// How much of a cache's capacity a key takes.
-#[derive(Debug)]
-enum Weight<V> {
-    /// Each as much as another.
-    Same,
-    /// A value as many bytes as this says, an absent key [`ABSENT_BYTES`].
-    Bytes(fn(&V) -> usize),
-}
-
-/// What a key takes of the memory that the store has not.
-const ABSENT_BYTES: usize = 96;
-/// What most keys take whose bytes are counted: how many there may be follows from it.
-const USUAL_BYTES: u64 = 192;
-
-impl<V> Clone for Weight<V> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Same => Self::Same,
-            Self::Bytes(bytes) => Self::Bytes(*bytes),
-        }
-    }
-}
-
-impl<K, V> Weighter<K, Entry<V>> for Weight<V> {
-    fn weight(&self, _: &K, entry: &Entry<V>) -> u64 {
-        match self {
-            Self::Same => 1,
-            Self::Bytes(bytes) => entry.value.as_ref().map_or(ABSENT_BYTES, |value| bytes(value)) as u64,
-        }
     }
 }
 
