@@ -25,7 +25,10 @@ const REST: Duration = Duration::from_millis(2);
 /// A mutation in the queue.
 pub(super) trait WriteJob: Send {
     /// Does its work inside the batch's transaction, and keeps the outcome.
-    fn run(&mut self, batch: &Transaction<'_>);
+    ///
+    /// # Errors
+    /// If none of the batch may be committed.
+    fn run(&mut self, batch: &Transaction<'_>) -> Result<(), StoreError>;
     /// Answers its caller, once it is known what became of the batch.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
@@ -49,10 +52,11 @@ where
     T: Send,
     F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
 {
-    fn run(&mut self, batch: &Transaction<'_>) {
+    fn run(&mut self, batch: &Transaction<'_>) -> Result<(), StoreError> {
         if let Some(verb) = self.verb.take() {
-            self.outcome = in_savepoint(batch, verb);
+            self.outcome = in_savepoint(batch, verb)?;
         }
+        Ok(())
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
@@ -62,23 +66,24 @@ where
 }
 
 /// Runs `verb` so that its error undoes its own changes and no others.
+///
+/// # Errors
+/// If they may not be undone: half of a job must not be written with the others, so none of them is then.
 fn in_savepoint<T>(
     batch: &Transaction<'_>,
     verb: impl FnOnce(&Connection) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
+) -> Result<Result<T, StoreError>, StoreError> {
     execute(batch, "SAVEPOINT job", [])?;
     let outcome = verb(batch);
     // After some failures SQLite has undone all of the batch itself.
     if batch.is_autocommit() {
-        return outcome;
+        return Ok(outcome);
     }
-    let undone = if outcome.is_err() { execute(batch, "ROLLBACK TO job", []).map(drop) } else { Ok(()) };
-    let ended = undone.and_then(|()| execute(batch, "RELEASE job", []));
-    if ended.is_err() {
-        // Half of a job must not be written with the others: then none of them is.
-        execute(batch, "ROLLBACK", [])?;
+    if outcome.is_err() {
+        execute(batch, "ROLLBACK TO job", [])?;
     }
-    outcome
+    execute(batch, "RELEASE job", [])?;
+    Ok(outcome)
 }
 
 /// Starts the thread, which tells the checkpointer of what it commits.
@@ -125,7 +130,7 @@ fn run(mut db: Connection, mut checkpointer: Option<Checkpointer>, mut queue: mp
 fn commit(db: &mut Connection, batch: &mut [Box<dyn WriteJob>]) -> Result<(), StoreError> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for job in batch {
-        job.run(&transaction);
+        job.run(&transaction)?;
         // On a full disk or a failed read SQLite may undo the whole transaction; a further job would then be alone.
         if transaction.is_autocommit() {
             return Err(StoreError::Unavailable("a failure undid all writes of the moment".to_owned()));
