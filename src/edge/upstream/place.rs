@@ -31,8 +31,8 @@ const STREAMS: usize = 100;
 const WINDOW: u32 = 256 * 1024;
 /// What may wait on all streams of a connection: more than they can fill, so that no slow client holds up the others. The
 /// library ends a connection when half of it waits in small pieces, each of which it counts as 256 bytes: all streams may
-/// wait in pieces of a dozen.
-const WINDOWS: u32 = 1 << 30;
+/// wait in pieces of sixty bytes. Twice as much would be held by whoever lets many of the smallest wait.
+const WINDOWS: u32 = 1 << 28;
 /// After this time without a byte the other end's system is asked for a sign of life, and again after a third of it, so
 /// that a connection whose other end is gone without a word is not kept: over HTTP/2 all requests share it. Pings of
 /// HTTP/2 itself would end connections: gRPC servers take more than one in five minutes for an attack.
