@@ -23,6 +23,7 @@ use super::{
 use crate::{
     guard::{Denial, Guard, Incoming, Permit, Refused},
     observe::{AccessLog, Metrics},
+    policy::UpstreamPolicy,
     store::Observations,
     tokens::Tokens,
     web::Refusal,
@@ -113,10 +114,11 @@ impl Gateway {
         let start = Instant::now();
         let decision = self.parts.guard.admit(&live.table, &live.limits, &incoming).await;
         self.parts.metrics.auth_duration.observe(start.elapsed().as_secs_f64());
+        let upstream = |policy: &Arc<UpstreamPolicy>| live.upstreams.get(policy.index).cloned();
         let record = &mut exchange.record;
         match decision {
             Ok(permit) => {
-                record.belongs_to(Some(permit.upstream().clone()), permit.rule().cloned(), permit.grant().cloned());
+                record.belongs_to(upstream(permit.upstream()), permit.rule(), permit.grant());
                 let (decision, reason) = permit.decision();
                 record.decided(decision, reason);
                 if let Some(kind) = observed::kind(&permit, &request.method) {
@@ -124,8 +126,8 @@ impl Gateway {
                 }
                 self.depart(exchange, permit, intake, &request.uri)
             }
-            Err(Refused { denial, upstream, rule, grant }) => {
-                record.belongs_to(upstream, rule, grant);
+            Err(Refused { denial, upstream: policy, rule, grant }) => {
+                record.belongs_to(policy.as_ref().and_then(upstream), rule.as_ref(), grant.as_ref());
                 record.decided("deny", denial.error());
                 if matches!(denial, Denial::RateLimited(_)) {
                     record.rate_limited();

@@ -100,6 +100,27 @@ impl WatchedSocket {
         }
     }
 
+    /// Reads what is most often a whole head and nothing else, which then stays where it was read to. Whether pingora
+    /// has something now: that, or the end. All else is held.
+    fn poll_whole_head(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
+        let before = buffer.filled().len();
+        ready!(self.socket()?.poll_read(context, buffer))?;
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        if read.is_empty() {
+            self.note_end(0);
+            return Poll::Ready(Ok(true));
+        }
+        self.watch.head_begun();
+        let mut scan = HeadScan::default();
+        if scan.read(read) == Seen::Whole(read.len()) {
+            self.turn = Turn::Announced(scan.size());
+            return Poll::Ready(Ok(true));
+        }
+        self.held.extend_from_slice(read);
+        buffer.set_filled(before);
+        Poll::Ready(Ok(false))
+    }
+
     /// Collects a head; whether there is more to come from the client.
     fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         while let Turn::Head(scan) = &mut self.turn {
@@ -191,6 +212,11 @@ impl AsyncRead for WatchedSocket {
     ) -> Poll<io::Result<()>> {
         loop {
             match self.turn {
+                Turn::Head(_) if self.held.is_empty() && !self.ended => {
+                    if ready!(self.poll_whole_head(context, buffer))? {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
                 Turn::Head(_) => {
                     if !ready!(self.poll_head(context))? {
                         return Poll::Ready(Ok(()));

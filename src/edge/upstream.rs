@@ -25,7 +25,7 @@ pub use check::{HealthCheck, check_health};
 pub use tls::{Authorities, ClientCertificate, TlsName, UpstreamTls};
 
 use super::{UpstreamSettings, failure::Failure};
-use crate::observe::ServerState;
+use crate::observe::{ServerState, UsualMetrics};
 use health::{Sign, Standing};
 use hold::Hold;
 use place::Place;
@@ -36,6 +36,7 @@ pub struct Upstream {
     settings: UpstreamSettings,
     places: Vec<Arc<Place>>,
     turn: AtomicUsize,
+    usual: UsualMetrics,
 }
 
 /// A server that was picked for one attempt, which counts as one that it works on until this is dropped.
@@ -86,14 +87,19 @@ impl Pick {
 impl Upstream {
     pub(super) fn new(settings: UpstreamSettings) -> Self {
         let places = settings.servers.iter().map(|server| Arc::new(Place::new(server.clone(), &settings))).collect();
-        Self { settings, places, turn: AtomicUsize::new(0) }
+        Self { settings, places, turn: AtomicUsize::new(0), usual: UsualMetrics::default() }
     }
 
     pub(super) const fn settings(&self) -> &UpstreamSettings {
         &self.settings
     }
 
-    fn name(&self) -> &str {
+    /// Where its metrics are.
+    pub(super) const fn usual_metrics(&self) -> &UsualMetrics {
+        &self.usual
+    }
+
+    pub(super) fn name(&self) -> &str {
         &self.settings.rules.policy.name
     }
 

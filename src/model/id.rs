@@ -74,6 +74,19 @@ macro_rules! id {
             }
         }
 
+        impl $name {
+            /// The text as a header has it.
+            #[must_use]
+            pub fn to_header(self) -> HeaderValue {
+                let mut text = [0; $prefix.len() + $chars];
+                let (prefix, rest) = text.split_at_mut($prefix.len());
+                prefix.copy_from_slice($prefix.as_bytes());
+                BASE32.encode_mut(&self.0, rest);
+                // Letters, digits and `_` are always a header's value.
+                HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let mut text = [0_u8; $chars];

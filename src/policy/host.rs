@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use memchr::memrchr;
+
 /// The host of a request, for matching: lower case, without port, trailing dot and user information. An IPv6 address
 /// keeps its brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +27,7 @@ impl FromStr for Host {
 
     /// Reads the value of `Host` or `:authority`.
     fn from_str(text: &str) -> Result<Self, HostError> {
-        let (name, port) = match text.rfind(':') {
+        let (name, port) = match memrchr(b':', text.as_bytes()) {
             Some(colon) if !text.ends_with(']') => {
                 let (name, port) = text.split_at(colon);
                 (name, port.get(1..).unwrap_or_default())

@@ -6,6 +6,7 @@
 
 use std::{borrow::Cow, fmt};
 
+use memchr::memchr;
 use percent_encoding::{percent_decode_str, percent_encode_byte};
 
 use super::{PathFeature, PathFeatures, PathPrefix};
@@ -70,9 +71,9 @@ impl NormalPath {
             return Err(PathError::NotAbsolute);
         }
         let text = canonical(raw)?;
-        let escapes = text.contains('%');
+        let escapes = holds(&text, b'%');
         let decoded = if escapes { decoded(&text)? } else { Cow::Borrowed(text.as_str()) };
-        let mut features = segment_features(&decoded)?.with_if(text.contains(';'), PathFeature::Parameters);
+        let mut features = segment_features(&decoded)?.with_if(holds(&text, b';'), PathFeature::Parameters);
         if escapes {
             let delimiters = ["%3F", "%23", "%3B"].iter().any(|escape| text.contains(escape));
             features = features
@@ -123,10 +124,14 @@ pub(super) fn is_ascii(text: &str) -> bool {
     !escapes.any(|escape| matches!(escape.as_bytes().first(), Some(b'8' | b'9' | b'A'..=b'F')))
 }
 
+fn holds(text: &str, byte: u8) -> bool {
+    memchr(byte, text.as_bytes()).is_some()
+}
+
 /// The first segment of `path` and what follows it, which starts with `/` if it is not empty.
 pub(super) fn next_segment(path: &str) -> Option<(&str, &str)> {
     let rest = path.strip_prefix('/')?;
-    Some(rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash)))
+    Some(memchr(b'/', rest.as_bytes()).map_or((rest, ""), |slash| rest.split_at(slash)))
 }
 
 /// Cuts `path` behind that many segments.
@@ -141,7 +146,9 @@ pub(super) fn split_after(path: &str, segments: usize) -> (&str, &str) {
 /// What segments are compared by. An escape and what it stands for are the same, so that the rule does not depend on
 /// whether a server decodes.
 pub(super) fn segment_key(segment: &str, ignores_case: bool) -> Cow<'_, str> {
-    let decoded = percent_decode_str(segment).decode_utf8_lossy();
+    let escaped = holds(segment, b'%');
+    let decoded =
+        if escaped { percent_decode_str(segment).decode_utf8_lossy() } else { Cow::Borrowed(segment) };
     if ignores_case && decoded.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(decoded.to_ascii_lowercase())
     } else {

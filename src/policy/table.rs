@@ -128,6 +128,9 @@ impl RouteTable {
     fn domain(&self, host: &Host) -> &Domain {
         let name = host.as_str();
         let wildcard = || {
+            if self.wildcard.is_empty() {
+                return None;
+            }
             let mut suffixes = name.match_indices('.').map(|(dot, _)| name.split_at(dot).1);
             suffixes.find_map(|suffix| self.wildcard.get(suffix))
         };

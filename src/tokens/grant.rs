@@ -1,7 +1,6 @@
 //! What a living token grants: its record and its client as they are now, and how both are told to an upstream.
 
 use std::{
-    io::Write as _,
     ops::Deref,
     sync::{
         Arc,
@@ -108,13 +107,7 @@ impl Identity<'_> {
     /// The `jti`.
     #[must_use]
     pub fn token_id(&self) -> HeaderValue {
-        // It is made for each request, so on the stack first.
-        let mut text = [0; 64];
-        let mut rest = text.as_mut_slice();
-        let _it_fits = write!(rest, "{}", self.token);
-        let unused = rest.len();
-        let written = text.get(..text.len() - unused).unwrap_or_default();
-        HeaderValue::from_bytes(written).unwrap_or_else(|_| HeaderValue::from_static(""))
+        self.token.to_header()
     }
 }
 
@@ -179,9 +172,9 @@ impl Terms {
         let audiences = audiences.intersection(&client.client.audiences);
         let text = scopes.to_string();
         let identity = SharedIdentity {
-            owner: value(&client.owner.id.to_string()),
+            owner: client.owner.id.to_header(),
             owner_name: value(client.owner.name.as_str()),
-            client: value(&client.client.id.to_string()),
+            client: client.client.id.to_header(),
             client_name: value(client.client.name.as_str()),
             scopes_with_commas: value(&text.replace(' ', ",")),
             scopes: value(&text),

@@ -8,11 +8,12 @@ use std::{
 
 use http::StatusCode;
 
+use super::super::Upstream;
 use crate::{
     cache::Fresh,
     model::RequestId,
-    observe::{AccessLine, AccessLog, Metrics, OWN, method_label, milliseconds},
-    policy::{Rule, UpstreamPolicy},
+    observe::{AccessLine, AccessLog, Metrics, OWN, UsualMetrics, method_label, milliseconds},
+    policy::Rule,
     tokens::Grant,
     web::Refusal,
 };
@@ -27,7 +28,7 @@ pub(in crate::edge) struct Record {
     started: Instant,
     pub(super) written: bool,
     own: bool,
-    upstream: Option<Arc<UpstreamPolicy>>,
+    upstream: Option<Arc<Upstream>>,
     rule: Option<Arc<Rule>>,
     grant: Option<Arc<Fresh<Grant>>>,
     decision: Option<(&'static str, &'static str)>,
@@ -77,16 +78,19 @@ impl Record {
 
     pub(in crate::edge) fn belongs_to(
         &mut self,
-        upstream: Option<Arc<UpstreamPolicy>>,
-        rule: Option<Arc<Rule>>,
-        grant: Option<Arc<Fresh<Grant>>>,
+        upstream: Option<Arc<Upstream>>,
+        rule: Option<&Arc<Rule>>,
+        grant: Option<&Arc<Fresh<Grant>>>,
     ) {
-        (self.upstream, self.rule, self.grant) = (upstream, rule, grant);
+        self.upstream = upstream;
+        if self.log.is_some() {
+            (self.rule, self.grant) = (rule.cloned(), grant.cloned());
+        }
     }
 
     pub(in crate::edge) fn decided(&mut self, decision: &'static str, reason: &'static str) {
         self.decision = Some((decision, reason));
-        self.metrics.decisions.with_label_values(&[self.upstream(), decision, reason]).inc();
+        self.metrics.count_decision(self.upstream(), self.usual(), decision, reason);
     }
 
     /// Its head could not be read, for which it was awaited so long.
@@ -120,10 +124,14 @@ impl Record {
 
     pub(super) fn upstream(&self) -> &str {
         match &self.upstream {
-            Some(upstream) => &upstream.name,
+            Some(upstream) => upstream.name(),
             None if self.own => OWN,
             None => NONE,
         }
+    }
+
+    fn usual(&self) -> Option<&UsualMetrics> {
+        self.upstream.as_ref().map(|upstream| upstream.usual_metrics())
     }
 
     /// Writes the record, once.
@@ -133,8 +141,7 @@ impl Record {
         }
         let (upstream, took, (bytes_in, bytes_out)) = (self.upstream(), self.started.elapsed(), self.bytes);
         let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        self.metrics.requests.with_label_values(&[upstream, self.method, code.as_str()]).inc();
-        self.metrics.request_duration.with_label_values(&[upstream]).observe(took.as_secs_f64());
+        self.metrics.count_answer(upstream, self.usual(), self.method, code, took);
         let Some(log) = &self.log else { return };
         log.write(&AccessLine {
             request_id: id.map(RequestId::as_str),

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use http::{HeaderName, HeaderValue, header};
+use memchr::memchr;
 
 use super::Passage;
 use crate::{
@@ -51,7 +52,7 @@ impl Passage<'_> {
         }
         let text = name.as_str();
         // Some servers read `_` as `-`.
-        if text.contains('_') || *name == header::PROXY_AUTHORIZATION || self.reserved.covers(text) {
+        if memchr(b'_', text.as_bytes()).is_some() || *name == header::PROXY_AUTHORIZATION || self.reserved.covers(text) {
             return true;
         }
         if OVERRIDES.covers(text) {
