@@ -7,8 +7,8 @@
 //! turn, in an order that rotates, and a ratio is the median over the rounds.
 //!
 //! `benches/load/run` builds and runs it; `benches/load/run --short` measures ratios alone, and fails if one is a quarter
-//! above its bar. Both fail if an answer is not as it should be. portcullis is built as for release; the bare proxy by
-//! the bench profile: thin LTO, one codegen unit, the system's allocator.
+//! above its bar. Both fail if an answer is not as it should be. portcullis is built as it is released, optimised by a
+//! profile (`benches/load/pgo`); the bare proxy by the bench profile: thin LTO, one codegen unit, the system's allocator.
 
 #![expect(clippy::print_stdout, reason = "the figures are what this is for")]
 
@@ -40,6 +40,21 @@ use tokio::runtime::Builder;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
+/// The builds of portcullis that take part.
+#[derive(Clone, Copy)]
+struct Programs<'a> {
+    /// As it is released.
+    program: &'a Path,
+    /// As plain cargo builds it, if that is another one.
+    plain: Option<&'a Path>,
+}
+
+impl<'a> Programs<'a> {
+    fn of(released: &'a str, plain: &'a str) -> Outcome<Self> {
+        Ok(Self { program: program(released)?, plain: Some(program(plain)?).filter(|_| plain != released) })
+    }
+}
+
 /// The built portcullis, if this is the path of one.
 fn program(path: &str) -> Outcome<&Path> {
     let program = Path::new(path);
@@ -47,7 +62,7 @@ fn program(path: &str) -> Outcome<&Path> {
     if program.is_file() { Ok(program) } else { Err(format!("{path} is no program: {hint}").into()) }
 }
 
-/// Cargo gives `--bench`, after the path of portcullis; the other words are those with which this program starts itself
+/// Cargo gives `--bench`, after the paths of both builds; the other words are those with which this program starts itself
 /// again.
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -56,8 +71,8 @@ fn main() -> Outcome<()> {
     match *words.as_slice() {
         ["upstream", address] => upstream::run(address.parse()?),
         ["pass-through", behind, address] => pass_through::run(address.parse()?, behind.parse()?),
-        [path, "--bench"] => runtime.block_on(forms::full(program(path)?)),
-        [path, "--short", "--bench"] => runtime.block_on(forms::short(program(path)?)),
+        [released, plain, "--bench"] => runtime.block_on(forms::full(Programs::of(released, plain)?)),
+        [released, plain, "--short", "--bench"] => runtime.block_on(forms::short(Programs::of(released, plain)?)),
         _ => Err("which portcullis? Run this by benches/load/run, which builds it and says where it is".into()),
     }
 }

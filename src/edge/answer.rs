@@ -78,11 +78,12 @@ pub(super) fn relay(session: &mut ServerSession, head: &mut ResponseHeader, id: 
         head.remove_header(&header::TRANSFER_ENCODING);
     }
     // These speak of the upstream's connection, not of the client's (RFC 9110 section 7.6.1).
-    for name in nominated(head) {
-        head.remove_header(&name);
+    let named = nominated(head);
+    for name in named.iter().chain(&[KEEP_ALIVE, PROXY_CONNECTION]) {
+        if head.headers.contains_key(name) {
+            head.remove_header(name);
+        }
     }
-    head.remove_header(&KEEP_ALIVE);
-    head.remove_header(&PROXY_CONNECTION);
     if let Some(id) = id {
         head.insert_header(REQUEST_ID_NAME, id.as_header().clone())?;
     }
@@ -100,13 +101,16 @@ pub(super) fn tell_room(head: &mut ResponseHeader, room: Option<&Room>) -> Resul
     Ok(())
 }
 
-/// The headers that `Connection` says are for this connection only. What frames the answer is not its to name.
+/// The headers that `Connection` says are for this connection only. What frames the answer is not its to name; most
+/// often it names none, but says whether the connection stays.
 fn nominated(head: &ResponseHeader) -> Vec<HeaderName> {
     let values = head.headers.get_all(header::CONNECTION).iter();
     let names = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     let framing = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION, header::UPGRADE];
     names
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .map(<[u8]>::trim_ascii)
+        .filter(|name| !(name.eq_ignore_ascii_case(b"keep-alive") || name.eq_ignore_ascii_case(b"close")))
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
         .filter(|name| !framing.contains(name))
         .collect()
 }

@@ -3,10 +3,9 @@
 //! What could be understood in two ways is refused here (RFC 9112 sections 3.2, 6.1 and 6.3; RFC 9110 section 10.1.1),
 //! so that every later step, and every server behind, sees one request and the same one.
 
-use bytes::Bytes;
+mod head;
+
 use http::{HeaderMap, Method, Version, header};
-use memchr::{memchr, memchr2};
-use pingora::protocols::http::ServerSession;
 
 use super::{
     ServerSettings,
@@ -16,37 +15,8 @@ use crate::{
     policy::{Host, NormalPath},
     web::Refusal,
 };
-
-/// What of a head must outlive the look at its session.
-#[derive(Debug)]
-pub(super) struct HeadBytes {
-    /// All of it, in HTTP/1.
-    pub(super) head: Bytes,
-    /// The target as pingora has it, where there are no such bytes.
-    pub(super) target: Bytes,
-}
-
-impl HeadBytes {
-    pub(super) fn of(session: &ServerSession) -> Self {
-        match session.as_http1() {
-            Some(session) => Self { head: session.get_headers_raw_bytes(), target: Bytes::new() },
-            None => Self { head: Bytes::new(), target: Bytes::copy_from_slice(session.req_header().raw_path()) },
-        }
-    }
-}
-
-/// The head of a request as it came.
-#[derive(Debug)]
-pub(super) struct Head<'h, 'a> {
-    pub(super) method: &'h Method,
-    pub(super) version: Version,
-    /// The target as pingora parsed it, and the authority that HTTP/2 sends apart from it.
-    pub(super) target: &'a [u8],
-    pub(super) authority: Option<&'h str>,
-    pub(super) headers: &'h HeaderMap,
-    /// The bytes of an HTTP/1 head, which tell what the parser left out: a fragment, or a length beside a coding.
-    pub(super) raw: &'a [u8],
-}
+use head::raw_target;
+pub(super) use head::{Head, HeadBytes};
 
 /// What a request asks for, in the one form in which it is matched and forwarded.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,14 +42,6 @@ impl<'a> Intake<'a> {
         expectation(head.headers)?;
         Ok(Self { host, path, query })
     }
-}
-
-/// The target in the bytes of a head: between the first two blanks.
-fn raw_target(raw: &[u8]) -> Option<&[u8]> {
-    let raw = raw.trim_ascii_start();
-    let line = raw.get(..memchr2(b'\r', b'\n', raw).unwrap_or(raw.len()))?;
-    let target = line.get(memchr(b' ', line)? + 1..)?;
-    target.get(..memchr(b' ', target).unwrap_or(target.len()))
 }
 
 fn within_limits(head: &Head<'_, '_>, target: &[u8], settings: &ServerSettings) -> Result<(), Refusal> {

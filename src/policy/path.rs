@@ -147,8 +147,7 @@ pub(super) fn split_after(path: &str, segments: usize) -> (&str, &str) {
 /// whether a server decodes.
 pub(super) fn segment_key(segment: &str, ignores_case: bool) -> Cow<'_, str> {
     let escaped = holds(segment, b'%');
-    let decoded =
-        if escaped { percent_decode_str(segment).decode_utf8_lossy() } else { Cow::Borrowed(segment) };
+    let decoded = if escaped { percent_decode_str(segment).decode_utf8_lossy() } else { Cow::Borrowed(segment) };
     if ignores_case && decoded.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(decoded.to_ascii_lowercase())
     } else {
