@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use portcullis::model::{Clock, SystemClock};
 
 use super::{
-    Outcome, Programs,
+    Outcome,
     gateway::{Gateway, orders},
     generator::{Until, ask_once, drive},
     process::{Process, free_address},
@@ -17,7 +17,7 @@ use super::{
 
 pub(super) const BARE: &str = "bare pingora";
 pub(super) const QUIET: &str = "portcullis";
-pub(super) const PLAIN: &str = "portcullis by cargo build --release";
+pub(super) const UNPROFILED: &str = "portcullis by cargo build --release";
 pub(super) const LOGGING: &str = "portcullis with access log";
 pub(super) const DISTINCT: &str = "portcullis, a token of very many each time";
 pub(super) const FEW_RULES: &str = "portcullis, 10 rules";
@@ -35,16 +35,25 @@ const UPSTREAMS: usize = 1_000;
 const LIFE: Duration = Duration::from_hours(24);
 
 /// One that is running, and what it is asked.
-struct Runner {
+pub(super) struct Runner {
     gateway: Gateway,
-    process: Process,
-    requests: Arc<Requests>,
+    pub(super) process: Process,
+    pub(super) requests: Arc<Requests>,
 }
 
 impl Runner {
     fn start(gateway: Gateway, requests: Requests) -> Outcome<Self> {
         let process = gateway.serve(false)?;
         Ok(Self { gateway, process, requests: Arc::new(requests) })
+    }
+
+    /// Another build, which is asked with one token.
+    pub(super) async fn of_another(program: &Path, server: SocketAddr) -> Outcome<Self> {
+        let gateway = Gateway::prepare(program, orders(server))?;
+        let requests = gets(vec![gateway.client.token.clone()]);
+        let runner = Self::start(gateway, requests)?;
+        ask_once(runner.process.address, &get_without_token()).await?;
+        Ok(runner)
     }
 }
 
@@ -54,8 +63,6 @@ pub(super) struct Field {
     /// One token; the other gateway of the same store has its access log on.
     one: Runner,
     logging: Process,
-    /// Not optimised by a profile, if that one is.
-    plain: Option<Runner>,
     distinct: Runner,
     few_rules: Runner,
     many_rules: Runner,
@@ -64,9 +71,8 @@ pub(super) struct Field {
 }
 
 impl Field {
-    /// Starts them before this server, one with so many living tokens, and one of the plain build if there is another.
-    pub(super) fn start(programs: Programs<'_>, server: SocketAddr, tokens: usize) -> Outcome<Self> {
-        let Programs { program, plain } = programs;
+    /// Starts them before this server, one with so many living tokens.
+    pub(super) fn start(program: &Path, server: SocketAddr, tokens: usize) -> Outcome<Self> {
         let bare = Process::of_this_program(&["pass-through", &server.to_string()], free_address()?)?;
         let prepare = || Gateway::prepare(program, orders(server));
         let (one, distinct, issue) = (prepare()?, prepare()?, prepare()?);
@@ -76,17 +82,11 @@ impl Field {
             let requests = gets_of(paths(count), &gateway.client.token);
             Runner::start(gateway, requests)
         };
-        let plain = plain.map(|plain| {
-            let gateway = Gateway::prepare(plain, orders(server))?;
-            let requests = gets(vec![gateway.client.token.clone()]);
-            Runner::start(gateway, requests)
-        });
         let asked_of_one = gets(vec![one.client.token.clone()]);
         let introspections = introspections(&one.client.id, &one.client.secret, &one.client.token);
         let credentials = [(issue.client.id.clone(), issue.client.secret.clone())];
         Ok(Self {
             logging: one.serve(true)?,
-            plain: plain.transpose()?,
             one: Runner::start(one, asked_of_one)?,
             distinct: Runner::start(distinct, gets(texts))?,
             few_rules: with_rules(1)?,
@@ -120,9 +120,6 @@ impl Field {
         race.enter(BARE, vec![&self.bare], &self.one.requests, CONNECTIONS);
         race.enter(QUIET, vec![&self.one.process], &self.one.requests, CONNECTIONS);
         race.enter(LOGGING, vec![&self.logging], &self.one.requests, CONNECTIONS);
-        if let Some(plain) = &self.plain {
-            race.enter(PLAIN, vec![&plain.process], &plain.requests, CONNECTIONS);
-        }
         let each = [(DISTINCT, &self.distinct), (FEW_RULES, &self.few_rules), (MANY_RULES, &self.many_rules)];
         for (name, runner) in each {
             race.enter(name, vec![&runner.process], &runner.requests, CONNECTIONS);

@@ -1,12 +1,15 @@
 //! The two forms of the comparison: the full one, with every line of the table and the chart, and a short one of ratios
 //! alone, for machines that do other things besides.
 
-use std::{fs, net::SocketAddr, time::Duration};
+use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
 use super::{
-    Outcome, Programs, beside,
+    Outcome, beside,
     chart::{Bar, chart},
-    field::{BARE, CONNECTIONS, DISTINCT, FEW_RULES, Field, INTROSPECTION, ISSUE, LOGGING, MANY_RULES, PLAIN, QUIET},
+    field::{
+        BARE, CONNECTIONS, DISTINCT, FEW_RULES, Field, INTROSPECTION, ISSUE, LOGGING, MANY_RULES, QUIET, Runner,
+        UNPROFILED,
+    },
     machine::{machine, versions},
     nginx::{self, Nginx},
     process::{Process, free_address},
@@ -32,13 +35,13 @@ const INTROSPECTION_BAR: f64 = 120.0;
 /// Where the chart goes, beside this program.
 const CHART: &str = "benches/load/chart.svg";
 
-/// Measures everything, prints it, and draws the chart.
-pub(super) async fn full(programs: Programs<'_>) -> Outcome<()> {
-    let program = programs.program;
+/// Measures everything, prints it, and draws the chart. Beside the portcullis that is released another build takes part,
+/// if there is one that is not optimised by a profile.
+pub(super) async fn full(program: &Path, unprofiled: Option<&Path>) -> Outcome<()> {
     let (machine, versions) = (machine(), versions(program)?);
     println!("{machine}\n{versions}\n");
     let upstream = upstream()?;
-    let (mut lines, bars) = side_by_side(programs, upstream.address).await?;
+    let (mut lines, bars) = side_by_side(program, unprofiled, upstream.address).await?;
     lines.extend(startup::measure(program, upstream.address).await?);
     lines.extend(beside::measure(program, upstream.address).await?);
     table::print(&lines);
@@ -48,11 +51,22 @@ pub(super) async fn full(programs: Programs<'_>) -> Outcome<()> {
 }
 
 /// All that is a race, with nginx where it is installed.
-async fn side_by_side(programs: Programs<'_>, upstream: SocketAddr) -> Outcome<(Vec<Line>, Vec<Bar>)> {
-    let field = Field::start(programs, upstream, TOKENS.0)?;
+async fn side_by_side(
+    program: &Path,
+    unprofiled: Option<&Path>,
+    upstream: SocketAddr,
+) -> Outcome<(Vec<Line>, Vec<Bar>)> {
+    let field = Field::start(program, upstream, TOKENS.0)?;
     let (gateway, introspecting) = field.introspecting();
     let nginx = Nginx::start(upstream, gateway, introspecting.address)?;
+    let unprofiled = match unprofiled {
+        Some(program) => Some(Runner::of_another(program, upstream).await?),
+        None => None,
+    };
     let mut race = field.race().await?;
+    if let Some(Runner { process, requests, .. }) = &unprofiled {
+        race.enter(UNPROFILED, vec![process], requests, CONNECTIONS);
+    }
     if let Some(Nginx { plain, cached, uncached, .. }) = &nginx {
         race.enter(nginx::PLAIN, vec![plain], field.requests(), CONNECTIONS);
         race.enter(nginx::CACHED, vec![cached, introspecting], field.requests(), CONNECTIONS);
@@ -66,14 +80,14 @@ async fn side_by_side(programs: Programs<'_>, upstream: SocketAddr) -> Outcome<(
     println!();
     let mut lines = ratios(&race)?;
     lines.extend(times(&race)?);
-    Ok((lines, bars(&race, programs.plain.is_some(), nginx.is_some())?))
+    Ok((lines, bars(&race, unprofiled.is_some(), nginx.is_some())?))
 }
 
 /// Measures ratios, prints them, and fails if one is a quarter above its bar.
-pub(super) async fn short(programs: Programs<'_>) -> Outcome<()> {
-    println!("{}\n{}\n", machine(), versions(programs.program)?);
+pub(super) async fn short(program: &Path) -> Outcome<()> {
+    println!("{}\n{}\n", machine(), versions(program)?);
     let upstream = upstream()?;
-    let field = Field::start(programs, upstream.address, TOKENS.1)?;
+    let field = Field::start(program, upstream.address, TOKENS.1)?;
     let mut race = field.race().await?;
     let (rounds, time) = SHORT;
     race.run(rounds, time).await?;
@@ -117,7 +131,7 @@ fn times(race: &Race<'_>) -> Outcome<Vec<Line>> {
     ])
 }
 
-fn bars(race: &Race<'_>, with_plain: bool, with_nginx: bool) -> Outcome<Vec<Bar>> {
+fn bars(race: &Race<'_>, with_unprofiled: bool, with_nginx: bool) -> Outcome<Vec<Bar>> {
     let bar = |name, title, remark, ours| -> Outcome<Bar> {
         Ok(Bar { name: title, remark, value: race.median(name, Round::cost)?, ours })
     };
@@ -126,8 +140,8 @@ fn bars(race: &Race<'_>, with_plain: bool, with_nginx: bool) -> Outcome<Vec<Bar>
         bar(QUIET, "Portcullis", "revocation at once", true)?,
         bar(LOGGING, "Portcullis, access log on", "revocation at once", true)?,
     ];
-    if with_plain {
-        bars.push(bar(PLAIN, "Portcullis, not optimised by a profile", "revocation at once", true)?);
+    if with_unprofiled {
+        bars.push(bar(UNPROFILED, "Portcullis, plain build", "by cargo build --release", true)?);
     }
     if with_nginx {
         bars.extend([

@@ -40,21 +40,6 @@ use tokio::runtime::Builder;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// The builds of portcullis that take part.
-#[derive(Clone, Copy)]
-struct Programs<'a> {
-    /// As it is released.
-    program: &'a Path,
-    /// As plain cargo builds it, if that is another one.
-    plain: Option<&'a Path>,
-}
-
-impl<'a> Programs<'a> {
-    fn of(released: &'a str, plain: &'a str) -> Outcome<Self> {
-        Ok(Self { program: program(released)?, plain: Some(program(plain)?).filter(|_| plain != released) })
-    }
-}
-
 /// The built portcullis, if this is the path of one.
 fn program(path: &str) -> Outcome<&Path> {
     let program = Path::new(path);
@@ -62,7 +47,7 @@ fn program(path: &str) -> Outcome<&Path> {
     if program.is_file() { Ok(program) } else { Err(format!("{path} is no program: {hint}").into()) }
 }
 
-/// Cargo gives `--bench`, after the paths of both builds; the other words are those with which this program starts itself
+/// Cargo gives `--bench`, after the path of portcullis and that of another build; the other words are those with which this program starts itself
 /// again.
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -71,8 +56,9 @@ fn main() -> Outcome<()> {
     match *words.as_slice() {
         ["upstream", address] => upstream::run(address.parse()?),
         ["pass-through", behind, address] => pass_through::run(address.parse()?, behind.parse()?),
-        [released, plain, "--bench"] => runtime.block_on(forms::full(Programs::of(released, plain)?)),
-        [released, plain, "--short", "--bench"] => runtime.block_on(forms::short(Programs::of(released, plain)?)),
+        [path, "--bench"] => runtime.block_on(forms::full(program(path)?, None)),
+        [path, "--short", "--bench"] => runtime.block_on(forms::short(program(path)?)),
+        [path, plain, "--bench"] => runtime.block_on(forms::full(program(path)?, Some(program(plain)?))),
         _ => Err("which portcullis? Run this by benches/load/run, which builds it and says where it is".into()),
     }
 }

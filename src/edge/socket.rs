@@ -101,7 +101,7 @@ impl WatchedSocket {
     }
 
     /// Reads what is most often a whole head and nothing else, which then stays where it was read to. Whether pingora
-    /// has something now: that, or the end. All else is held.
+    /// has it, or the end, now; what is neither is held.
     fn poll_whole_head(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         let before = buffer.filled().len();
         ready!(self.socket()?.poll_read(context, buffer))?;
@@ -212,7 +212,7 @@ impl AsyncRead for WatchedSocket {
     ) -> Poll<io::Result<()>> {
         loop {
             match self.turn {
-                Turn::Head(_) if self.held.is_empty() && !self.ended => {
+                Turn::Head(_) if self.held.is_empty() && !self.ended && buffer.remaining() > 0 => {
                     if ready!(self.poll_whole_head(context, buffer))? {
                         return Poll::Ready(Ok(()));
                     }

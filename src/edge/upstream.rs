@@ -94,7 +94,7 @@ impl Upstream {
         &self.settings
     }
 
-    /// Where its metrics are.
+    /// Those of its metrics that were found already.
     pub(super) const fn usual_metrics(&self) -> &UsualMetrics {
         &self.usual
     }

@@ -72,9 +72,7 @@ macro_rules! id {
             pub const fn as_bytes(&self) -> &[u8; $bytes] {
                 &self.0
             }
-        }
 
-        impl $name {
             /// The text as a header has it.
             #[must_use]
             pub fn to_header(self) -> HeaderValue {
@@ -213,6 +211,7 @@ mod tests {
         fn text_and_value_are_one_to_one(bytes: [u8; 8]) {
             let id = ClientId::from_bytes(bytes);
             prop_assert_eq!(id.to_string().parse::<ClientId>().unwrap(), id);
+            prop_assert_eq!(id.to_header(), id.to_string());
         }
 
         #[test]

@@ -128,6 +128,7 @@ impl RouteTable {
     fn domain(&self, host: &Host) -> &Domain {
         let name = host.as_str();
         let wildcard = || {
+            // Most tables have none: then no dot is looked for.
             if self.wildcard.is_empty() {
                 return None;
             }

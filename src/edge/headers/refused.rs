@@ -52,8 +52,8 @@ impl Passage<'_> {
         }
         let text = name.as_str();
         // Some servers read `_` as `-`.
-        if memchr(b'_', text.as_bytes()).is_some() || *name == header::PROXY_AUTHORIZATION || self.reserved.covers(text)
-        {
+        let ambiguous = memchr(b'_', text.as_bytes()).is_some();
+        if ambiguous || *name == header::PROXY_AUTHORIZATION || self.reserved.covers(text) {
             return true;
         }
         if OVERRIDES.covers(text) {
