@@ -89,8 +89,9 @@ impl App {
         let mut private = bind(&[settings.admin_listen]).map_err(listen("admin.listen"))?;
         let private = private.pop().ok_or_else(|| AppError::System("no private listener".to_owned()))?;
         private.set_nonblocking(true).map_err(system)?;
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let services = Services::open(&settings, threads)?;
+        // One processor is left to requests, of which some wait several times as long beside hashing on all of them.
+        let password_threads = std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1));
+        let services = Services::open(&settings, password_threads)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("desk")
