@@ -47,8 +47,8 @@ fn program(path: &str) -> Outcome<&Path> {
     if program.is_file() { Ok(program) } else { Err(format!("{path} is no program: {hint}").into()) }
 }
 
-/// Cargo gives `--bench`, after the path of portcullis and that of another build; the other words are those with which this program starts itself
-/// again.
+/// Cargo gives `--bench`, after the path of portcullis and perhaps that of another build; the other words are those with
+/// which this program starts itself again.
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
